@@ -1,0 +1,33 @@
+"""Celery on Amazon SQS and DynamoDB, without a Redis or RabbitMQ server.
+
+Installing the package is enough: ``aws+sqs://`` and ``aws+dynamodb://`` are then known to
+Celery. Everything here is loaded on first use, because kombu imports this package in every
+process that imports Celery.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from celery_aws import _register as _register
+from celery_aws._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from celery_aws.aws.meter import request_counts as request_counts
+    from celery_aws.config.settings import Settings as Settings
+    from celery_aws.config.settings import load_settings as load_settings
+    from celery_aws.results.table import create_table as create_table
+
+_LAZY = {
+    "Settings": "celery_aws.config.settings",
+    "load_settings": "celery_aws.config.settings",
+    "request_counts": "celery_aws.aws.meter",
+    "create_table": "celery_aws.results.table",
+}
+
+__all__ = ["Settings", "__version__", "create_table", "load_settings", "request_counts"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,181 @@
+"""One table from what AWS and botocore say to the package's errors.
+
+Codes are from the API references of SQS, DynamoDB and STS ("Errors" of each operation and
+"Common errors"), client-side failures from botocore/exceptions.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
+
+from celery_aws import errors
+
+_BY_CODE: dict[str, type[errors.AwsError]] = {
+    # Throttling.
+    "Throttling": errors.ThrottledError,
+    "ThrottlingException": errors.ThrottledError,
+    "ThrottledException": errors.ThrottledError,
+    "RequestThrottled": errors.ThrottledError,
+    "RequestThrottledException": errors.ThrottledError,
+    "RequestLimitExceeded": errors.ThrottledError,
+    "TooManyRequestsException": errors.ThrottledError,
+    "SlowDown": errors.ThrottledError,
+    "OverLimit": errors.ThrottledError,
+    "ProvisionedThroughputExceededException": errors.ThrottledError,
+    "LimitExceededException": errors.ThrottledError,
+    "KmsThrottled": errors.ThrottledError,
+    "AWS.SimpleQueueService.PurgeQueueInProgress": errors.ThrottledError,
+    "QueueDeletedRecently": errors.ThrottledError,
+    # AWS's own failures.
+    "InternalError": errors.ServiceFaultError,
+    "InternalFailure": errors.ServiceFaultError,
+    "InternalServerError": errors.ServiceFaultError,
+    "ServiceUnavailable": errors.ServiceFaultError,
+    "RequestTimeout": errors.ServiceFaultError,
+    "RequestTimeoutException": errors.ServiceFaultError,
+    # Credentials. A wrong clock looks like expired credentials, and comes right like them.
+    "ExpiredToken": errors.ExpiredCredentialsError,
+    "ExpiredTokenException": errors.ExpiredCredentialsError,
+    "RequestExpired": errors.ExpiredCredentialsError,
+    "RequestTimeTooSkewed": errors.ExpiredCredentialsError,
+    "IncompleteSignature": errors.CredentialsError,
+    "InvalidAccessKeyId": errors.CredentialsError,
+    "InvalidClientTokenId": errors.CredentialsError,
+    "InvalidSignatureException": errors.CredentialsError,
+    "MissingAuthenticationToken": errors.CredentialsError,
+    "SignatureDoesNotMatch": errors.CredentialsError,
+    "UnrecognizedClientException": errors.CredentialsError,
+    "InvalidSecurity": errors.CredentialsError,
+    # Permissions.
+    "AccessDenied": errors.AccessDeniedError,
+    "AccessDeniedException": errors.AccessDeniedError,
+    "AuthorizationError": errors.AccessDeniedError,
+    "KmsAccessDenied": errors.AccessDeniedError,
+    "OptInRequired": errors.AccessDeniedError,
+    # Existence.
+    "AWS.SimpleQueueService.NonExistentQueue": errors.QueueNotFoundError,
+    "QueueDoesNotExist": errors.QueueNotFoundError,
+    "ResourceNotFoundException": errors.TableNotFoundError,
+    "TableNotFoundException": errors.TableNotFoundError,
+    "QueueNameExists": errors.AlreadyExistsError,
+    "QueueAlreadyExists": errors.AlreadyExistsError,
+    "ResourceInUseException": errors.AlreadyExistsError,
+    "TableAlreadyExistsException": errors.AlreadyExistsError,
+    # Our own requests.
+    "ConditionalCheckFailedException": errors.ConditionFailedError,
+    "ReceiptHandleIsInvalid": errors.StaleReceiptError,
+    "MessageNotInflight": errors.StaleReceiptError,
+    "AWS.SimpleQueueService.MessageNotInflight": errors.StaleReceiptError,
+}
+
+#: The signature did not match because the machine's clock is off: AWS says so in the text only.
+_SKEW_WORDS = ("Signature expired", "Signature not yet current")
+
+_BY_CLASS: tuple[tuple[type[Exception], type[errors.AwsError]], ...] = (
+    (botocore_errors.NoCredentialsError, errors.CredentialsError),
+    (botocore_errors.PartialCredentialsError, errors.CredentialsError),
+    (botocore_errors.ProfileNotFound, errors.CredentialsError),
+    (botocore_errors.CredentialRetrievalError, errors.ExpiredCredentialsError),
+    (botocore_errors.MetadataRetrievalError, errors.ExpiredCredentialsError),
+    (botocore_errors.SSOTokenLoadError, errors.ExpiredCredentialsError),
+    (botocore_errors.HTTPClientError, errors.UnreachableError),
+    (botocore_errors.ConnectionError, errors.UnreachableError),
+    (botocore_errors.IncompleteReadError, errors.UnreachableError),
+    (ResponseParserError, errors.ServiceFaultError),
+)
+
+#: Everything that a call on a boto3 client raises.
+_FAILURES = (
+    botocore_errors.BotoCoreError,
+    botocore_errors.ClientError,
+    ResponseParserError,
+    OSError,
+)
+
+_SERVER_ERROR_STATUS = 500
+_THROTTLED_STATUS = 429
+_QUERY_COMPATIBLE = "AWS.SimpleQueueService."
+
+
+def error_class(code: str, *, status: int = 400, message: str = "") -> type[errors.AwsError]:
+    """Return our class for AWS's error ``code``.
+
+    Args:
+        code: AWS's error code, with or without the prefix that the query protocol had.
+        status: the HTTP status of the answer.
+        message: AWS's text; only a clock that is off is told by it.
+    """
+    if any(words in message for words in _SKEW_WORDS):
+        return errors.ExpiredCredentialsError
+    found = _BY_CODE.get(code) or _BY_CODE.get(code.removeprefix(_QUERY_COMPATIBLE))
+    if found is not None:
+        return found
+    if status >= _SERVER_ERROR_STATUS:
+        return errors.ServiceFaultError
+    if status == _THROTTLED_STATUS:
+        return errors.ThrottledError
+    return errors.InvalidRequestError
+
+
+def translate(
+    error: Exception, *, service: str, operation: str, resource: str | None = None
+) -> errors.AwsError:
+    """Return our error for what botocore raised; the caller raises it ``from`` the original.
+
+    Args:
+        error: a ``ClientError``, another ``BotoCoreError`` or an ``OSError``.
+        service: ``sqs``, ``dynamodb``, ...
+        operation: the API operation.
+        resource: queue name, queue URL or table.
+    """
+    if isinstance(error, botocore_errors.ClientError):
+        response: Any = error.response
+        details = response.get("Error", {})
+        code = str(details.get("Code", "Unknown"))
+        message = str(details.get("Message", "")) or "no message"
+        http = response.get("ResponseMetadata", {})
+        cls = error_class(code, status=http.get("HTTPStatusCode", 400), message=message)
+        facts: dict[str, Any] = {
+            "service": service,
+            "operation": operation,
+            "code": code,
+            "resource": resource,
+            "request_id": http.get("RequestId"),
+        }
+        if issubclass(cls, errors.ConditionFailedError):
+            return cls(message, item=response.get("Item"), **facts)
+        return cls(message.rstrip("."), **facts)
+    for botocore_class, ours in _BY_CLASS:
+        if isinstance(error, botocore_class):
+            return _client_side(ours, error, service, operation, resource)
+    if isinstance(error, OSError):
+        return _client_side(errors.UnreachableError, error, service, operation, resource)
+    return _client_side(errors.InvalidRequestError, error, service, operation, resource)
+
+
+@contextmanager
+def translated(service: str, operation: str, resource: str | None = None) -> Iterator[None]:
+    """Run one AWS call; what it raises becomes one of our errors."""
+    try:
+        yield
+    except _FAILURES as error:
+        raise translate(error, service=service, operation=operation, resource=resource) from error
+
+
+def _client_side(
+    cls: type[errors.AwsError],
+    error: Exception,
+    service: str,
+    operation: str,
+    resource: str | None,
+) -> errors.AwsError:
+    return cls(
+        str(error).rstrip("."),
+        service=service,
+        operation=operation,
+        code=type(error).__name__,
+        resource=resource,
+    )

@@ -1,0 +1,54 @@
+"""The request meter: every AWS request of this process, by service and operation.
+
+It counts attempts on the wire, retries included, because that is what AWS bills. It hangs on
+botocore's ``before-send`` event of the sessions that :mod:`celery_aws.aws.clients` makes, so
+nothing that goes through them can be missed, and costs about a microsecond a request.
+"""
+
+import threading
+from collections import Counter
+from typing import Any
+
+from celery_aws.process import PerProcess
+
+
+class RequestMeter:
+    """Counts requests; thread-safe."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, service: str, operation: str) -> None:
+        """Add one request of ``service`` and ``operation``."""
+        with self._lock:
+            self._counts[service, operation] += 1
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return a copy: requests by (service, operation)."""
+        with self._lock:
+            return dict(self._counts)
+
+    def on_before_send(self, event_name: str, **_: Any) -> None:
+        """Count one request; botocore's handler for ``before-send.SERVICE.OPERATION``."""
+        service, operation = event_name.split(".", 2)[1:]
+        self.count(service, operation)
+
+
+_meter: PerProcess[str, RequestMeter] = PerProcess()
+
+
+def process_meter() -> RequestMeter:
+    """Return the meter of this process; a forked child starts at zero."""
+    return _meter.get("meter", RequestMeter)
+
+
+def request_counts() -> dict[str, int]:
+    """Return the AWS requests that this process has made so far.
+
+    Returns:
+        Requests by ``service.Operation``, such as ``{"sqs.SendMessage": 3}``, retries
+        included. Costs no request.
+    """
+    counts = process_meter().counts()
+    return {f"{service}.{operation}": n for (service, operation), n in sorted(counts.items())}

@@ -1,0 +1,251 @@
+"""SQS as typed operations: what the broker may ask of AWS, and what it gets back.
+
+:class:`QueueService` is the seam: the transport knows only this Protocol, tests run the
+in-memory double of ``celery_aws.testing`` through the same contract suite.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, Access, client_for
+from celery_aws.aws.errors import error_class, translated
+from celery_aws.errors import AwsError
+from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
+from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
+
+#: System attributes that every receive asks for; they are free.
+RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutgoingMessage:
+    """One message as SendMessage takes it."""
+
+    body: str
+    delay_seconds: int | None = None
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
+    #: In SQS's own form: ``{"name": {"DataType": "String", "StringValue": "..."}}``.
+    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceivedMessage:
+    """One message as ReceiveMessage gave it."""
+
+    message_id: str
+    body: str
+    receipt_handle: ReceiptHandle
+    #: How often SQS handed it out, this time included; approximate on standard queues.
+    receive_count: int = 1
+    message_group_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchFailure:
+    """An entry of a batch that AWS refused although the request succeeded."""
+
+    receipt_handle: ReceiptHandle
+    error: AwsError
+    #: True if AWS says that the request was wrong: sending it again cannot help.
+    sender_fault: bool
+
+
+class QueueService(Protocol):
+    """What the broker asks of SQS. Each method is one request, and raises :class:`AwsError`."""
+
+    def queue_url(self, name: QueueName) -> QueueUrl:
+        """Return the URL of a queue (GetQueueUrl)."""
+
+    def create_queue(
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> QueueUrl:
+        """Create a queue, or find it if it has the same attributes (CreateQueue)."""
+
+    def delete_queue(self, url: QueueUrl) -> None:
+        """Delete a queue and its messages (DeleteQueue)."""
+
+    def purge_queue(self, url: QueueUrl) -> None:
+        """Delete all messages of a queue (PurgeQueue, once in 60 s)."""
+
+    def queue_attributes(self, url: QueueUrl, names: Sequence[str]) -> dict[str, str]:
+        """Return attributes of a queue (GetQueueAttributes)."""
+
+    def send(self, url: QueueUrl, message: OutgoingMessage) -> str:
+        """Send one message and return its id (SendMessage)."""
+
+    def receive(
+        self,
+        url: QueueUrl,
+        *,
+        max_messages: int,
+        wait_seconds: int,
+        visibility_timeout_seconds: int | None,
+    ) -> list[ReceivedMessage]:
+        """Long-poll for up to ``max_messages`` of at most 10 (ReceiveMessage).
+
+        The call ends within ``wait_seconds`` and a deadline beyond it, whatever the network
+        does. ``visibility_timeout_seconds`` None takes the queue's own.
+        """
+
+    def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
+        """Delete up to 10 messages and return the entries refused (DeleteMessageBatch)."""
+
+    def change_visibility_batch(
+        self, url: QueueUrl, timeouts: Sequence[tuple[ReceiptHandle, int]]
+    ) -> list[BatchFailure]:
+        """Set the visibility timeout, in seconds from now, of up to 10 received messages.
+
+        Returns the entries refused (ChangeMessageVisibilityBatch).
+        """
+
+
+class SqsQueueService:
+    """:class:`QueueService` on boto3; safe to share between threads and across a fork.
+
+    It holds no client: each call takes the one of its own process.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    def queue_url(self, name: QueueName) -> QueueUrl:
+        """Return the URL of a queue."""
+        with translated("sqs", "GetQueueUrl", name):
+            return QueueUrl(self._client().get_queue_url(QueueName=name)["QueueUrl"])
+
+    def create_queue(
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> QueueUrl:
+        """Create a queue."""
+        request: dict[str, Any] = {"QueueName": name, "Attributes": dict(attributes)}
+        if tags:
+            request["tags"] = dict(tags)
+        with translated("sqs", "CreateQueue", name):
+            return QueueUrl(self._client().create_queue(**request)["QueueUrl"])
+
+    def delete_queue(self, url: QueueUrl) -> None:
+        """Delete a queue."""
+        with translated("sqs", "DeleteQueue", url):
+            self._client().delete_queue(QueueUrl=url)
+
+    def purge_queue(self, url: QueueUrl) -> None:
+        """Delete all messages of a queue."""
+        with translated("sqs", "PurgeQueue", url):
+            self._client().purge_queue(QueueUrl=url)
+
+    def queue_attributes(self, url: QueueUrl, names: Sequence[str]) -> dict[str, str]:
+        """Return attributes of a queue."""
+        with translated("sqs", "GetQueueAttributes", url):
+            answer = self._client().get_queue_attributes(QueueUrl=url, AttributeNames=list(names))
+        return dict(answer.get("Attributes", {}))
+
+    def send(self, url: QueueUrl, message: OutgoingMessage) -> str:
+        """Send one message."""
+        with translated("sqs", "SendMessage", url):
+            answer = self._client().send_message(QueueUrl=url, **_send_parameters(message))
+        return str(answer["MessageId"])
+
+    def receive(
+        self,
+        url: QueueUrl,
+        *,
+        max_messages: int,
+        wait_seconds: int,
+        visibility_timeout_seconds: int | None,
+    ) -> list[ReceivedMessage]:
+        """Long-poll for messages."""
+        request: dict[str, Any] = {
+            "QueueUrl": url,
+            "MaxNumberOfMessages": max_messages,
+            "WaitTimeSeconds": wait_seconds,
+            "MessageSystemAttributeNames": list(RECEIVED_ATTRIBUTES),
+        }
+        if visibility_timeout_seconds is not None:
+            request["VisibilityTimeout"] = visibility_timeout_seconds
+        with translated("sqs", "ReceiveMessage", url):
+            answer = self._receive_client().receive_message(**request)
+        return [_received(message) for message in answer.get("Messages", ())]
+
+    def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
+        """Delete up to 10 messages."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
+        ]
+        with translated("sqs", "DeleteMessageBatch", url):
+            answer = self._client().delete_message_batch(QueueUrl=url, Entries=entries)
+        return _failures("DeleteMessageBatch", url, handles, answer)
+
+    def change_visibility_batch(
+        self, url: QueueUrl, timeouts: Sequence[tuple[ReceiptHandle, int]]
+    ) -> list[BatchFailure]:
+        """Set the visibility timeout of up to 10 received messages."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for number, (handle, seconds) in enumerate(timeouts)
+        ]
+        with translated("sqs", "ChangeMessageVisibilityBatch", url):
+            answer = self._client().change_message_visibility_batch(QueueUrl=url, Entries=entries)
+        handles = [handle for handle, _ in timeouts]
+        return _failures("ChangeMessageVisibilityBatch", url, handles, answer)
+
+    def _client(self) -> Any:
+        return client_for("sqs", self.access)
+
+    def _receive_client(self) -> Any:
+        # One attempt: the receiver has its own back-off and must hear of every failure. The
+        # deadline lies beyond the longest poll, so that a half-open connection ends too.
+        return client_for(
+            "sqs",
+            self.access,
+            read_timeout_seconds=SQS_WAIT_TIME_SECONDS_MAX + READ_TIMEOUT_SECONDS,
+            attempts=1,
+        )
+
+
+def _send_parameters(message: OutgoingMessage) -> dict[str, Any]:
+    parameters: dict[str, Any] = {"MessageBody": message.body}
+    if message.delay_seconds is not None:
+        parameters["DelaySeconds"] = message.delay_seconds
+    if message.message_group_id is not None:
+        parameters["MessageGroupId"] = message.message_group_id
+    if message.message_deduplication_id is not None:
+        parameters["MessageDeduplicationId"] = message.message_deduplication_id
+    if message.message_attributes:
+        parameters["MessageAttributes"] = dict(message.message_attributes)
+    return parameters
+
+
+def _received(message: Mapping[str, Any]) -> ReceivedMessage:
+    attributes = message.get("Attributes", {})
+    return ReceivedMessage(
+        message_id=message["MessageId"],
+        body=message["Body"],
+        receipt_handle=ReceiptHandle(message["ReceiptHandle"]),
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        message_group_id=attributes.get("MessageGroupId"),
+    )
+
+
+def _failures(
+    operation: str, url: QueueUrl, handles: Sequence[ReceiptHandle], answer: Mapping[str, Any]
+) -> list[BatchFailure]:
+    failures = []
+    for failed in answer.get("Failed", ()):
+        cls = error_class(failed["Code"], status=400 if failed.get("SenderFault") else 500)
+        error = cls(
+            failed.get("Message") or "refused",
+            service="sqs",
+            operation=operation,
+            code=failed["Code"],
+            resource=url,
+        )
+        failures.append(
+            BatchFailure(
+                receipt_handle=handles[int(failed["Id"])],
+                error=error,
+                sender_fault=bool(failed.get("SenderFault")),
+            )
+        )
+    return failures

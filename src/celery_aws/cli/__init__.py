@@ -1,0 +1,1 @@
+"""``celery aws ...`` and ``celery-aws ...``."""

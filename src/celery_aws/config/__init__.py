@@ -1,0 +1,1 @@
+"""Options and settings: parsed and checked once, frozen from then on."""

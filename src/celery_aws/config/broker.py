@@ -1,0 +1,148 @@
+"""``broker_transport_options``: the names of the stock SQS transport, and ours beside them."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+
+from celery_aws.config.fields import (
+    AnyMap,
+    Flag,
+    HttpUrl,
+    Port,
+    QueueUrlText,
+    RoleArn,
+    Seconds,
+    StsDuration,
+    Text,
+    TextMap,
+    VisibilityTimeout,
+    WaitTime,
+    whole_number,
+)
+from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
+
+WHERE = "broker_transport_options"
+
+#: Keys that kombu itself reads from, or writes into, the transport options
+#: (kombu/connection.py ``_extract_failover_opts``, kombu/messaging.py ``_publish``).
+KOMBU_KEYS = frozenset(
+    {
+        "callback",
+        "connect_retries_timeout",
+        "errback",
+        "interval_max",
+        "interval_start",
+        "interval_step",
+        "max_retries",
+        "retry_errors",
+        "timeout",
+    }
+)
+
+#: Options of the stock transport that have nothing to act on here. They are accepted, so that
+#: a configuration can be kept, and named in one warning.
+WITHOUT_EFFECT = ("fetch_message_attributes", "predefined_exchanges", "regioninfo",
+                  "supports_fanout")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID_EXTRA)
+class PredefinedQueue:
+    """A queue that exists already, by URL, with credentials of its own if need be."""
+
+    url: QueueUrlText
+    region: Text | None = None
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    backoff_policy: Mapping[int, int] = field(default_factory=dict)
+    backoff_tasks: tuple[str, ...] = ()
+
+
+PredefinedQueues = Annotated[
+    Mapping[str, PredefinedQueue],
+    Allowed("a mapping from queue name to {'url': ..., 'region': ..., ...}"),
+]
+
+
+def _attributes(value: Any) -> Any:
+    # SQS takes attribute values as text only; stock hands numbers on and lets boto3 refuse them.
+    if isinstance(value, Mapping):
+        return {key: str(item) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, config=FORBID_EXTRA)
+class BrokerOptions:
+    """Everything that ``broker_transport_options`` can say, parsed and checked.
+
+    Attributes:
+        region: AWS region; default: the URL's, then ``AWS_REGION``, then boto3's chain.
+        endpoint_url: answers instead of AWS's own endpoint; default: the URL's host.
+        is_secure: https or http for the URL's host; default: by the host.
+        port: of the URL's host, if the URL has none.
+        client_config: keywords of botocore's ``Config``.
+        sts_role_arn: role to assume; its session is renewed by itself.
+        sts_token_timeout: seconds of one session of that role.
+        sts_token_buffer_time: seconds before its end at which a session is renewed.
+        session_token: of temporary credentials in the URL.
+        queue_name_prefix: put in front of every queue name.
+        predefined_queues: queues by URL; then no other queue is looked up or created.
+        create_missing_queues: create a queue that does not exist, at its first use.
+        queue_tags: tags of the queues that are created.
+        sqs_creation_attributes: SQS attributes of the queues that are created.
+        visibility_timeout: seconds for which a received message is hidden from others; sent
+            with every receive. Default: the queue's own attribute.
+        wait_time_seconds: seconds of one long poll.
+        polling_interval: seconds to rest after a long poll that brought nothing.
+        ack_linger_seconds: how long an acknowledgement waits for others to share its request.
+        sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
+            that; both forms are always read.
+    """
+
+    region: Text | None = None
+    endpoint_url: HttpUrl | None = None
+    is_secure: Flag | None = None
+    port: Port | None = None
+    client_config: AnyMap = field(default_factory=dict, metadata={"spelling": "client-config"})
+    sts_role_arn: RoleArn | None = None
+    sts_token_timeout: StsDuration = 900
+    sts_token_buffer_time: whole_number(0, None, "seconds") = 0  # type: ignore[valid-type]
+    session_token: str | None = field(default=None, repr=False)
+    queue_name_prefix: Text = ""
+    predefined_queues: PredefinedQueues = field(default_factory=dict)
+    create_missing_queues: Flag = True
+    queue_tags: TextMap = field(default_factory=dict)
+    sqs_creation_attributes: Annotated[
+        Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
+    ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
+    visibility_timeout: VisibilityTimeout | None = None
+    wait_time_seconds: WaitTime = 20
+    polling_interval: Seconds = 0.0
+    ack_linger_seconds: Seconds = 0.05
+    sqs_base64_encoding: Flag = False
+    # Read by kombu's virtual transport itself; here only so that they are known keys.
+    body_encoding: Text | None = None
+    deadletter_queue: Text | None = None
+    # See WITHOUT_EFFECT.
+    fetch_message_attributes: Any = None
+    predefined_exchanges: Any = None
+    regioninfo: Any = None
+    supports_fanout: Any = None
+
+
+def parse_broker_options(raw: Mapping[str, Any]) -> BrokerOptions:
+    """Parse ``broker_transport_options``.
+
+    Raises:
+        ConfigurationError: an unknown key, a wrong type or a value out of AWS's range.
+    """
+    ours = {key: value for key, value in raw.items() if key not in KOMBU_KEYS}
+    return parse_options(BrokerOptions, ours, where=WHERE)
+
+
+def options_without_effect(raw: Mapping[str, Any]) -> list[str]:
+    """Return the given options that are known and do nothing here."""
+    return [key for key in WITHOUT_EFFECT if raw.get(key)]

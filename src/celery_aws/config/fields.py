@@ -1,0 +1,80 @@
+"""The types of option fields: each says to pydantic and to people what it takes."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from celery_aws.config.parsing import Allowed
+from celery_aws.limits import (
+    SQS_VISIBILITY_TIMEOUT_SECONDS_MAX,
+    SQS_WAIT_TIME_SECONDS_MAX,
+    STS_DURATION_SECONDS_MAX,
+    STS_DURATION_SECONDS_MIN,
+)
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        # pydantic takes a ValueError for a finding and a TypeError for a bug.
+        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004
+    return value
+
+
+def _whole(value: Any) -> Any:
+    # "3600.0" is what some environments make of 3600; stock takes it, so it is taken here.
+    _not_bool(value)
+    if isinstance(value, str):
+        number = float(value)
+        return int(number) if number.is_integer() else number
+    return value
+
+
+def _mapping(value: Any) -> Any:
+    # A mapping that came through the environment is JSON.
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def whole_number(minimum: int, maximum: int | None, unit: str) -> Any:
+    """Return the type of a whole number of ``unit`` within a range, bounds included."""
+    span = f"from {minimum} to {maximum}" if maximum is not None else f"of at least {minimum}"
+    return Annotated[
+        int,
+        BeforeValidator(_whole),
+        Field(ge=minimum, le=maximum),
+        Allowed(f"a whole number {span} ({unit})"),
+    ]
+
+
+Flag = Annotated[bool, Allowed("true or false")]
+Text = Annotated[str, Allowed("text")]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_not_bool),
+    Field(ge=0, allow_inf_nan=False),
+    Allowed("a number of at least 0 (seconds)"),
+]
+TextMap = Annotated[
+    Mapping[str, str],
+    BeforeValidator(_mapping),
+    Field(coerce_numbers_to_str=True),
+    Allowed("a mapping from text to text"),
+]
+AnyMap = Annotated[
+    Mapping[str, Any], BeforeValidator(_mapping), Allowed("a mapping from text to values")
+]
+HttpUrl = Annotated[
+    str, Field(pattern=r"^https?://[^@/]+/?$"), Allowed("a URL such as http://localhost:4566")
+]
+QueueUrlText = Annotated[
+    str, Field(pattern=r"^https?://[^/]+/.+"), Allowed("the URL of an SQS queue")
+]
+RoleArn = Annotated[
+    str, Field(pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$"), Allowed("the ARN of an IAM role")
+]
+
+VisibilityTimeout = whole_number(0, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
+StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
+Port = whole_number(1, 65_535, "a TCP port")

@@ -1,0 +1,106 @@
+"""From what a user wrote to a frozen dataclass, once, with errors that name the remedy.
+
+pydantic does the converting and checking (numbers that come as text from the environment,
+ranges, unknown keys); this module turns its findings into one :class:`ConfigurationError`
+that names key, value, what is allowed and the nearest valid key, and shows no secret.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from celery_aws.errors import ConfigurationError
+
+T = TypeVar("T")
+
+#: For every options dataclass: a misspelt key inside a nested mapping is an error too.
+FORBID_EXTRA = ConfigDict(extra="forbid")
+
+#: Keys whose values are never shown.
+SECRET_KEYS = frozenset({"secret_access_key", "session_token", "access_key_id", "password"})
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a field takes, in words: shown in errors and in the reference."""
+
+    text: str
+
+
+def parse_options(cls: type[T], raw: Mapping[str, Any], *, where: str) -> T:
+    """Build the options dataclass ``cls`` from a mapping.
+
+    Args:
+        cls: a frozen pydantic dataclass; a field's other spelling (``metadata``) is valid too.
+        raw: what the user gave; an empty text counts as not given, because an environment
+            variable that is set but empty means that.
+        where: the setting's name, for the error.
+
+    Raises:
+        ConfigurationError: an unknown key, a wrong type or a value out of range.
+    """
+    names = valid_keys(cls)
+    given: dict[str, Any] = {}
+    for key, value in raw.items():
+        if key not in names:
+            raise ConfigurationError(_unknown(where, str(key), names), where=where, key=str(key))
+        if value != "":
+            given[names[key]] = value
+    try:
+        return TypeAdapter(cls).validate_python(given)
+    except ValidationError as error:
+        key, message = _first_finding(cls, error, given)
+        raise ConfigurationError(f"{where}{message}", where=where, key=key) from None
+
+
+def valid_keys(cls: type[Any]) -> dict[str, str]:
+    """Return every key that ``cls`` takes, other spellings included, and the field that it sets."""
+    keys: dict[str, str] = {}
+    for field in fields(cls):
+        keys[field.name] = field.name
+        alias = field.metadata.get("spelling")
+        if alias is not None:
+            keys[alias] = field.name
+    return keys
+
+
+def allowed_text(cls: type[Any], name: str) -> str:
+    """Return what the field ``name`` of ``cls`` takes, in words."""
+    hint = get_type_hints(cls, include_extras=True)[name]
+    # ``X | None`` hides what X says about itself one level down.
+    for candidate in (hint, *get_args(hint)):
+        for note in getattr(candidate, "__metadata__", ()):
+            if isinstance(note, Allowed):
+                return note.text
+    return "text"
+
+
+def _unknown(where: str, key: str, names: Mapping[str, str]) -> str:
+    near = difflib.get_close_matches(key.lower().replace("-", "_"), names, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{where}: unknown option {key!r}.{hint} Valid are: {', '.join(sorted(names))}"
+
+
+def _first_finding(
+    cls: type[Any], error: ValidationError, given: Mapping[str, Any]
+) -> tuple[str, str]:
+    finding = error.errors(include_url=False)[0]
+    path = [str(part) for part in finding["loc"]]
+    key = path[0] if path else ""
+    label = "".join(f"[{part!r}]" for part in path)
+    if SECRET_KEYS & set(path):
+        return key, f"{label}: has the wrong type (value not shown)"
+    if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return key, f"{label}: unknown key"
+    if len(path) > 1:
+        return key, f"{label} = {_shown(finding['input'])}: {finding['msg']}"
+    return key, f"{label} = {_shown(given.get(key))}: must be {allowed_text(cls, key)}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):  # may hold a secret at any depth
+        return f"a mapping with the keys {sorted(map(str, value))}"
+    return repr(value)

@@ -1,0 +1,157 @@
+"""The package's errors: one root, split by what the caller can do about them.
+
+The text of each says what failed, where, and the remedy; the attributes say the same to a
+program. Nothing secret is ever put into an error: a URL is masked before it gets here.
+"""
+
+from typing import Any
+
+
+class CeleryAwsError(Exception):
+    """Root of every error that this package raises."""
+
+
+class ConfigurationError(CeleryAwsError, ValueError):
+    """A setting is wrong; nothing was started. Mend the setting.
+
+    Attributes:
+        where: the setting's name, such as ``broker_transport_options``.
+        key: the key in it, or None.
+    """
+
+    def __init__(self, message: str, *, where: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.where = where
+        self.key = key
+
+
+class UnsupportedError(CeleryAwsError):
+    """Something was asked for that this package cannot do (yet); the text says what instead."""
+
+
+class AwsError(CeleryAwsError):
+    """AWS refused or did not answer a request.
+
+    Attributes:
+        service: ``sqs``, ``dynamodb``, ...
+        operation: the API operation, such as ``ReceiveMessage``.
+        code: AWS's error code, or the class of the client-side failure.
+        resource: queue name, queue URL or table that the request was about, or None.
+        request_id: AWS's id of the request, or None.
+    """
+
+    #: What to do about it; a row of the error table may give a closer one.
+    remedy = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service: str = "",
+        operation: str = "",
+        code: str = "",
+        resource: str | None = None,
+        request_id: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.service = service
+        self.operation = operation
+        self.code = code
+        self.resource = resource
+        self.request_id = request_id
+        if remedy is not None:
+            self.remedy = remedy
+        self.reason = message
+        super().__init__(self._text(message))
+
+    def _text(self, message: str) -> str:
+        about = f" for {self.resource}" if self.resource else ""
+        call = f"{self.service} {self.operation}{about}".strip()
+        code = f" ({self.code})" if self.code else ""
+        text = f"{call}: {message}{code}" if call else f"{message}{code}"
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+
+class TemporaryError(AwsError):
+    """The same request may succeed later; it is retried, or the connection made again."""
+
+
+class ThrottledError(TemporaryError):
+    """AWS asked for fewer requests a second."""
+
+
+class UnreachableError(TemporaryError):
+    """No answer: DNS, connection, TLS or a deadline."""
+
+    remedy = "Check the endpoint, the region, the network path and security groups"
+
+
+class ServiceFaultError(TemporaryError):
+    """AWS answered with a failure of its own (5xx)."""
+
+
+class ExpiredCredentialsError(TemporaryError):
+    """The credentials were right and have run out; a fresh set may come from the chain."""
+
+    remedy = "Renew the credentials, or use a role so that they are renewed automatically"
+
+
+class CredentialsError(AwsError):
+    """There are no credentials, or AWS does not know them."""
+
+    remedy = (
+        "Check the access key and secret (percent-encoded in a URL), or remove them to use "
+        "boto3's default chain"
+    )
+
+
+class AccessDeniedError(AwsError):
+    """The credentials are right; the permission is missing."""
+
+    remedy = "Grant the action named above on this resource to the role or user in use"
+
+
+class NotFoundError(AwsError):
+    """The queue or table named does not exist (or may not be seen)."""
+
+
+class QueueNotFoundError(NotFoundError):
+    """The queue does not exist in this account and region."""
+
+    remedy = (
+        "Create the queue, check region and queue_name_prefix, or set "
+        "broker_transport_options['create_missing_queues'] to True"
+    )
+
+
+class TableNotFoundError(NotFoundError):
+    """The table does not exist in this account and region."""
+
+    remedy = (
+        "Create it with celery_aws.results.create_table(app), check the region and the table "
+        "name, or put create_table=true into the query of result_backend"
+    )
+
+
+class ConditionFailedError(AwsError):
+    """A conditional write lost: what is stored does not fit the condition.
+
+    Attributes:
+        item: the stored item in DynamoDB's typed form, empty if it was not asked for.
+    """
+
+    def __init__(self, message: str, *, item: dict[str, Any] | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.item = item if item is not None else {}
+
+
+class AlreadyExistsError(AwsError):
+    """Somebody else made it first, or it exists with other attributes."""
+
+
+class StaleReceiptError(AwsError):
+    """The receipt handle is of an earlier receive, or its message is gone."""
+
+
+class InvalidRequestError(AwsError):
+    """AWS does not accept the request as it is; sending it again cannot help."""

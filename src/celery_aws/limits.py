@@ -1,0 +1,61 @@
+"""Every AWS limit that the package relies on: value, unit, page and date read.
+
+Pages are of the AWS documentation; all were read on 2026-11-22 from the API models of
+botocore 1.43.106 and from the pages named. Nothing else in the package writes such a number.
+"""
+
+# SQS: "Amazon SQS message quotas" and the API reference of the operation named.
+
+#: Entries in one SendMessageBatch, DeleteMessageBatch or ChangeMessageVisibilityBatch,
+#: and messages in one ReceiveMessage.
+SQS_BATCH_ENTRIES = 10
+
+#: Bytes of one message, and of all entries of one SendMessageBatch together, body and
+#: attributes (SendMessage; since August 2025).
+SQS_MESSAGE_BYTES = 1_048_576
+
+#: Bytes that one request is billed by; each payload is rounded up (SQS pricing).
+SQS_BILLING_CHUNK_BYTES = 65_536
+
+#: Seconds of a long poll (ReceiveMessage, WaitTimeSeconds).
+SQS_WAIT_TIME_SECONDS_MAX = 20
+
+#: Seconds of a visibility timeout, counted from the receive (ChangeMessageVisibility).
+SQS_VISIBILITY_TIMEOUT_SECONDS_MAX = 43_200
+
+#: Seconds that a message can be delayed; not per message on FIFO (SendMessage, DelaySeconds).
+SQS_DELAY_SECONDS_MAX = 900
+
+#: Characters of a queue name, ``.fifo`` included; letters, digits, ``-`` and ``_`` (CreateQueue).
+SQS_QUEUE_NAME_CHARACTERS = 80
+
+#: Characters of the Id of a batch entry (SendMessageBatchRequestEntry).
+SQS_BATCH_ENTRY_ID_CHARACTERS = 80
+
+#: Characters of a MessageGroupId and of a MessageDeduplicationId (SendMessage).
+SQS_GROUP_ID_CHARACTERS = 128
+
+#: Seconds for which the name of a deleted queue cannot be used again (CreateQueue,
+#: QueueDeletedRecently).
+SQS_NAME_REUSE_SECONDS = 60
+
+#: Seconds between two PurgeQueue calls (PurgeQueue, PurgeQueueInProgress).
+SQS_PURGE_INTERVAL_SECONDS = 60
+
+# STS: AssumeRole.
+
+#: Seconds of a role session, at least and at most (AssumeRole, DurationSeconds).
+STS_DURATION_SECONDS_MIN = 900
+STS_DURATION_SECONDS_MAX = 43_200
+
+# DynamoDB: "Quotas in Amazon DynamoDB".
+
+#: Bytes of one item, attribute names included.
+DYNAMODB_ITEM_BYTES = 409_600
+
+#: Keys in one BatchGetItem.
+DYNAMODB_BATCH_GET_KEYS = 100
+
+#: Characters of a table name: letters, digits, ``-``, ``_`` and ``.`` (CreateTable).
+DYNAMODB_TABLE_NAME_CHARACTERS_MIN = 3
+DYNAMODB_TABLE_NAME_CHARACTERS_MAX = 255

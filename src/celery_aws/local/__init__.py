@@ -1,0 +1,1 @@
+"""The embedded local AWS: for development and tests only."""

@@ -1,0 +1,56 @@
+"""What belongs to one process: nothing that is opened before a fork is used after it.
+
+Celery forks its pool from a process that may already hold AWS clients, and forks again
+later, while threads of ours run. A socket that two processes share mixes up replies (the
+stock DynamoDB backend loses results that way), and a lock that another thread held at the
+moment of the fork is never released in the child. So everything of that kind is kept in a
+:class:`PerProcess`, which a forked child finds empty.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_registries: "weakref.WeakSet[PerProcess[Any, Any]]" = weakref.WeakSet()
+
+
+class PerProcess(Generic[K, V]):
+    """A keyed store whose values live as long as the process that made them.
+
+    Thread-safe. ``make`` runs under the lock, so that two threads that ask for one key at
+    once get one value; it must not ask the same store for another key.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[K, V] = {}
+        self._lock = threading.Lock()
+        _registries.add(self)
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Return the value of ``key``, made by ``make()`` if this process has none."""
+        try:
+            return self._values[key]
+        except KeyError:
+            with self._lock:
+                if key not in self._values:
+                    self._values[key] = make()
+                return self._values[key]
+
+    def forget(self) -> None:
+        """Drop everything, without closing it: the parent may still be using it."""
+        self._values = {}
+        self._lock = threading.Lock()
+
+
+def _forget_all_after_fork() -> None:
+    for registry in list(_registries):
+        registry.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget_all_after_fork)

@@ -1,0 +1,1 @@
+"""Public fixtures and doubles for tests, ours and our users'."""
