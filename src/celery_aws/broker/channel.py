@@ -1,12 +1,13 @@
 """The kombu channel: translates between AMQP's verbs and SQS's."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import Empty
 from typing import Any, cast
 
 from amqp.exceptions import NotFound
 from kombu.transport import virtual
+from kombu.transport.base import to_rabbitmq_queue_arguments
 from kombu.transport.virtual.base import queue_declare_ok_t
 from kombu.utils.uuid import uuid
 
@@ -34,6 +35,13 @@ FLUSH_SECONDS = 10.0
 _NEW_QUEUE_PAUSES_SECONDS = (0.5, 1.0, 2.0)
 
 
+_NOT_YET = (
+    "{what}: remote control, events, Broadcast queues and rpc:// results are not carried by "
+    "aws+sqs:// yet. Use durable queues and direct or topic exchanges, and aws+dynamodb:// for "
+    "results"
+)
+
+
 class Channel(virtual.Channel):
     """One channel: its consumers' receivers, and its quality of service."""
 
@@ -50,14 +58,32 @@ class Channel(virtual.Channel):
         self.directory: QueueDirectory = connection.directory
         self._receivers: dict[str, Receiver] = {}
 
-    # Queues.
+    # Exchanges and queues.
+
+    def exchange_declare(
+        self,
+        exchange: str | None = None,
+        type: str = "direct",  # noqa: A002
+        **kwargs: Any,
+    ) -> None:
+        """Declare an exchange for this connection.
+
+        Raises:
+            UnsupportedError: a fanout exchange, which would swallow every message.
+        """
+        if type == "fanout":
+            raise UnsupportedError(_NOT_YET.format(what=f"exchange {exchange!r} is a fanout"))
+        super().exchange_declare(exchange=exchange, type=type, **kwargs)
+
+    def prepare_queue_arguments(self, arguments: Any, **kwargs: Any) -> Any:
+        """Keep ``expires`` and the like, by the names that RabbitMQ gave them."""
+        return to_rabbitmq_queue_arguments(arguments or {}, **kwargs)
 
     def queue_declare(
         self,
         queue: str | None = None,
         passive: bool = False,
-        auto_delete: bool = False,
-        exclusive: bool = False,
+        arguments: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> Any:
         """Make sure that the queue exists; with ``passive`` only look.
@@ -69,7 +95,7 @@ class Channel(virtual.Channel):
         Raises:
             NotFound: with ``passive``, there is no such queue.
             QueueNotFoundError: it is missing and may not be created.
-            UnsupportedError: a transient queue.
+            UnsupportedError: a queue that expires, as those of control, events and rpc:// do.
 
         Costs one GetQueueUrl the first time, and a CreateQueue if the queue is missing; with
         ``passive`` one GetQueueUrl and one GetQueueAttributes each time.
@@ -77,12 +103,8 @@ class Channel(virtual.Channel):
         name = AmqpQueue(queue or f"amq.gen-{uuid()}")
         if passive:
             return queue_declare_ok_t(name, self._declare_passive(name), 0)
-        if auto_delete or exclusive:
-            raise UnsupportedError(
-                f"queue {name!r} is transient (auto_delete or exclusive): remote control, "
-                "events, Broadcast queues and rpc:// results are not carried by aws+sqs:// yet. "
-                "Use a durable queue, and aws+dynamodb:// for results"
-            )
+        if "x-expires" in (arguments or {}):
+            raise UnsupportedError(_NOT_YET.format(what=f"queue {name!r} expires"))
         self.directory.address(name)
         return queue_declare_ok_t(name, 0, 0)
 

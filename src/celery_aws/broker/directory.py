@@ -240,7 +240,11 @@ def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:
             endpoint = replace(endpoint, port=options.port)
         endpoint_url = endpoint.url(is_secure=options.is_secure)
     region = resolve_region(
-        options.region, url.region, endpoint_url=endpoint_url, where="broker_url"
+        options.region,
+        url.region,
+        options.client_config.get("region_name"),
+        endpoint_url=endpoint_url,
+        where="broker_url",
     )
     role = None
     if options.sts_role_arn is not None:

@@ -5,6 +5,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 """
 
 import logging
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from kombu.transport import virtual
@@ -133,17 +134,20 @@ def _broker_url(client: Any) -> BrokerUrl:
 
     The URL arrives whole in ``hostname``, without the ``aws+`` that kombu cuts off; the parts
     of an alternate arrive parsed (``Connection.switch``), and so do those of a connection
-    that was made from parts.
+    that was made from parts. ``userid`` and ``password`` (Celery's ``broker_user`` and
+    ``broker_password``) may come beside a URL that has none.
     """
+    parts = credentials_or_none(client.userid, client.password, where="broker_url")
     if client.hostname and "://" in client.hostname:
         scheme = f"{client.uri_prefix}+sqs" if client.uri_prefix else None
-        return parse_broker_url(client.hostname, scheme=scheme)
+        url = parse_broker_url(client.hostname, scheme=scheme)
+        return url if url.credentials is not None else replace(url, credentials=parts)
     host = client.hostname
     region = host if host and client.port is None and looks_like_region(host) else None
     endpoint = Endpoint(host=host, port=client.port) if host and region is None else None
     return BrokerUrl(
         scheme="aws+sqs",
-        credentials=credentials_or_none(client.userid, client.password, where="broker_url"),
+        credentials=parts,
         endpoint=endpoint,
         region=region,
     )
