@@ -30,6 +30,12 @@ class ProcessOutput(BackgroundThread):
         with self._changed:
             return "".join(self._lines)
 
+    @property
+    def ended(self) -> bool:
+        """True when every process that could write has ended."""
+        with self._changed:
+            return self._ended
+
     def tail(self, lines: int = TAIL_LINES) -> str:
         """Return the last ``lines`` lines."""
         with self._changed:
