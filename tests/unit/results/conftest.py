@@ -22,9 +22,13 @@ MakeBackend = Callable[..., DynamoDBBackend]
 
 
 class FrozenApp(Celery):
-    """An app whose ``date_done`` is the test's."""
+    """An app whose ``date_done`` and result backend are the test's."""
 
     clock: ManualClock
+    made_backend: DynamoDBBackend
+
+    def _get_backend(self) -> DynamoDBBackend:
+        return self.made_backend
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -56,7 +60,7 @@ def make_backend(app: FrozenApp, service: MemoryTableService, clock: ManualClock
     def make(query: str = "", **conf: Any) -> DynamoDBBackend:
         app.conf.update(conf)
         backend = DynamoDBBackend(app=app, url=f"{URL}?{query}", service=service, clock=clock)
-        app.backend = backend
+        app.made_backend = backend
         return backend
 
     return make
