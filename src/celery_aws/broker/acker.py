@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any
@@ -21,7 +21,7 @@ from celery_aws.background import BackgroundThread
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.clock import Clock
-from celery_aws.core.backoff import backoff_seconds
+from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
 from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
 from celery_aws.limits import SQS_BATCH_ENTRIES
@@ -35,8 +35,7 @@ ATTEMPTS = 5
 #: Seconds that the end of the process waits for settlements, if nobody closed the connection.
 AT_EXIT_SECONDS = 30.0
 
-_FIRST_BACKOFF_SECONDS = 0.2
-_MOST_BACKOFF_SECONDS = 5.0
+_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=5.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class Acker(BackgroundThread):
         *,
         linger_seconds: float,
         clock: Clock,
-        jitter: Callable[[], float] = random.random,
+        jitter: Random = random.random,
     ) -> None:
         super().__init__("celery-aws-acker")
         self._linger_seconds = linger_seconds
@@ -170,14 +169,7 @@ class Acker(BackgroundThread):
                 left = _worth_retrying(left, failures, last=attempt == ATTEMPTS)
                 if not left:
                     return
-            self._clock.sleep(
-                backoff_seconds(
-                    attempt,
-                    first_seconds=_FIRST_BACKOFF_SECONDS,
-                    most_seconds=_MOST_BACKOFF_SECONDS,
-                    fraction=self._jitter(),
-                )
-            )
+            self._clock.sleep(_BACKOFF.wait_seconds(attempt - 1, self._jitter))
 
 
 def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFailure]:

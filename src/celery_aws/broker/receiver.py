@@ -21,7 +21,7 @@ from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.clock import Clock
-from celery_aws.core.backoff import backoff_seconds
+from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
 from celery_aws.errors import AwsError, QueueNotFoundError, ReceiverFailedError
@@ -30,8 +30,7 @@ from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
-_FIRST_BACKOFF_SECONDS = 0.5
-_MOST_BACKOFF_SECONDS = 20.0
+_BACKOFF = Backoff(base_seconds=0.5, cap_seconds=20.0)
 
 
 class CreditSource(Protocol):
@@ -102,7 +101,7 @@ class Receiver(BackgroundThread):
         acker: Acker,
         deliver: Callable[["Receiver", ReceivedMessage], None],
         clock: Clock,
-        jitter: Callable[[], float] = random.random,
+        jitter: Random = random.random,
     ) -> None:
         super().__init__(f"celery-aws-receiver-{queue}")
         self.queue = queue
@@ -206,12 +205,7 @@ class Receiver(BackgroundThread):
         self._failures += 1
         if isinstance(error, QueueNotFoundError):
             self._directory.forget(self.queue)
-        pause = backoff_seconds(
-            self._failures,
-            first_seconds=_FIRST_BACKOFF_SECONDS,
-            most_seconds=_MOST_BACKOFF_SECONDS,
-            fraction=self._jitter(),
-        )
+        pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
         logger.warning(
             "queue %s: receiving failed (%s in a row), trying again in %.1f s: %s",
             self.queue,
