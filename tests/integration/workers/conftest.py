@@ -81,7 +81,10 @@ class Project:
 
 
 @pytest.fixture
-def project(aws_environment: AwsEnvironment) -> Iterator[Project]:
+def project(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """A project with nothing running; whatever it starts is ended with the test."""
+    # They would win over the configuration that a test gives.
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
         yield Project(aws_environment, stack)

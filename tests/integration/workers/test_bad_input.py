@@ -10,7 +10,7 @@ from tests.integration.workers.conftest import Project
 
 pytestmark = pytest.mark.worker
 
-SECRET = "sehr-geheim"  # noqa: S105
+SECRET = "sehr-geheim"
 
 
 def last_words(project: Project, **config: Any) -> str:
