@@ -5,13 +5,14 @@ in-memory double of ``celery_aws.testing`` through the same contract suite.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from botocore.parsers import ResponseParserError
 
 from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, Access, client_for
 from celery_aws.aws.errors import error_class, translated
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
 from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
@@ -20,30 +21,6 @@ _NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in
 
 #: System attributes that every receive asks for; they are free.
 RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutgoingMessage:
-    """One message as SendMessage takes it."""
-
-    body: str
-    delay_seconds: int | None = None
-    message_group_id: str | None = None
-    message_deduplication_id: str | None = None
-    #: In SQS's own form: ``{"name": {"DataType": "String", "StringValue": "..."}}``.
-    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceivedMessage:
-    """One message as ReceiveMessage gave it."""
-
-    message_id: str
-    body: str
-    receipt_handle: ReceiptHandle
-    #: How often SQS handed it out, this time included; approximate on standard queues.
-    receive_count: int = 1
-    message_group_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,9 +25,9 @@ from celery_aws.limits import (
 
 WHERE = "result_backend"
 
-#: Keys of ``result_backend_transport_options`` that Celery's own retry loop reads
-#: (celery/backends/base.py).
-CELERY_KEYS = frozenset({"retry_policy"})
+#: Keys of ``result_backend_transport_options`` that Celery itself reads
+#: (celery/backends/base.py: its retry loop, and the prefix of every key).
+CELERY_KEYS = frozenset({"global_keyprefix", "retry_policy"})
 
 TableNameText = Annotated[
     str,

@@ -2,7 +2,8 @@ import pytest
 
 from celery_aws.aws import sqs
 from celery_aws.aws.clients import Access
-from celery_aws.aws.sqs import OutgoingMessage, ReceivedMessage, SqsQueueService
+from celery_aws.aws.sqs import SqsQueueService
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import (
     InvalidRequestError,
     ServiceFaultError,

@@ -1,0 +1,91 @@
+"""The program that a :class:`celery_aws.local.LocalAws` runs: ministack on a given socket.
+
+Why not ministack's own command: it listens on every interface unless told otherwise, opens a
+second port where ``cryptography`` is installed, writes a pid file into the folder for
+temporary files, and outlives the process that started it. Here the parent hands over a socket
+that is already bound to loopback, so nobody else can take the port in between, and the server
+ends when the parent is gone, however it went.
+
+It is run by its path and not with ``-m``: neither the current folder nor kombu is imported.
+Facts: ministack 1.5.33, ministack/app.py (``main``, ``_handle_lifespan``);
+hypercorn/asyncio/run.py (``worker_serve``).
+"""
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import tempfile
+
+#: Seconds between two looks at the parent. Polled, because a pipe to the parent stays open in
+#: the processes that it forked, and a signal on its death comes with the death of a thread.
+PARENT_CHECK_SECONDS = 0.5
+
+#: Seconds that requests under way get at the end: long polls would use up whatever is given.
+GRACE_SECONDS = 0.2
+
+
+def main() -> None:
+    """Serve until SIGTERM, SIGINT or the end of the parent; then write the state, if asked to."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--socket", type=int, required=True, help="number of the bound socket")
+    parser.add_argument("--parent", type=int, required=True, help="pid of the parent")
+    arguments = parser.parse_args()
+    refuse_all_but_loopback(arguments.socket)
+    with tempfile.TemporaryDirectory(prefix="celery-aws-local-") as scratch:
+        # Some services write into it even when nothing is to be kept.
+        os.environ.setdefault("STATE_DIR", os.path.join(scratch, "state"))
+        os.environ.setdefault("S3_DATA_DIR", os.path.join(scratch, "s3"))
+        asyncio.new_event_loop().run_until_complete(_serve(arguments.socket, arguments.parent))
+    # The state is written by now. A long poll still holds a thread for up to 20 s, and the
+    # interpreter would wait for it.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def refuse_all_but_loopback(descriptor: int) -> None:
+    """End the process if the socket can be reached from another machine."""
+    # A copy, because closing the object closes the descriptor.
+    with socket.socket(fileno=os.dup(descriptor)) as bound:
+        host = bound.getsockname()[0]
+    if not ipaddress.ip_address(host).is_loopback:
+        sys.exit(f"refused: {host} is not a loopback address, and there is no protection here")
+
+
+async def _serve(descriptor: int, parent: int) -> None:
+    # Late: both read their settings from the environment when they are imported.
+    from hypercorn.asyncio import serve  # noqa: PLC0415
+    from hypercorn.config import Config  # noqa: PLC0415
+    from ministack.app import app  # noqa: PLC0415
+
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    config.graceful_timeout = GRACE_SECONDS
+    config.loglevel = "WARNING"
+    _drop_noise_of_the_end()
+    signalled = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
+    ended = asyncio.ensure_future(signalled.wait())
+
+    async def until_ended() -> None:
+        while os.getppid() == parent and not ended.done():
+            await asyncio.wait([ended], timeout=PARENT_CHECK_SECONDS)
+
+    await serve(app, config, shutdown_trigger=until_ended)
+
+
+def _drop_noise_of_the_end() -> None:
+    # Connections that are cut at the end show as tracebacks of asyncio: they are what was meant.
+    def handler(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        if not isinstance(context.get("exception"), asyncio.CancelledError):
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(handler)
+
+
+if __name__ == "__main__":
+    main()
