@@ -81,13 +81,6 @@ def _shown_url(url: ResultUrl, region: str, table: str) -> ResultUrl:
 
 
 def _options(url: ResultUrl, transport_options: Mapping[str, Any]) -> ResultOptions:
-    if "session_token" in url.query:
-        raise ConfigurationError(
-            f"{WHERE}: a session token in the query would be shown by 'celery report'. Put it "
-            f"into {TRANSPORT_OPTIONS}['session_token']",
-            where=WHERE,
-            key="session_token",
-        )
     # On their own first, so that an error names the setting that it is in.
     parse_result_options(transport_options, where=TRANSPORT_OPTIONS)
     named = {"region": url.region, "table": url.table}
