@@ -64,6 +64,8 @@ def test_a_configuration_error_is_a_value_error_with_its_place() -> None:
 )  # fmt: skip
 def test_what_may_pass_is_temporary(cls: type[Exception]) -> None:
     assert issubclass(cls, errors.TemporaryError)
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -8,9 +8,9 @@ from celery import Celery
 from celery.backends.dynamodb import DynamoDBBackend as StockBackend
 
 from celery_aws.aws.meter import request_counts
+from celery_aws.local import LocalAws
 from celery_aws.names import TableName
 from celery_aws.results import DynamoDBBackend, create_table
-from tests.contract.conftest import LocalAws
 
 Spent = Callable[[], dict[str, int]]
 

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.result import AsyncResult, allow_join_result
 
-app = Celery("proj")
+app: Any = Celery("proj")
 app.conf.update(json.loads(os.environ["PROJ_CONFIG"]))
 
 
