@@ -89,7 +89,9 @@ def _allowed_in(hint: Any) -> str | None:
 def unknown_key(where: str, key: str, names: Iterable[str]) -> str:
     """Return the text of the error for an unknown key: all valid ones, the nearest first."""
     names = sorted(names)
-    near = difflib.get_close_matches(key.lower().replace("-", "_"), names, n=1, cutoff=0.6)
+    wanted = key.lower().replace("-", "_")
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    near = near or [name for name in names if name.startswith(wanted)]
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{where}: unknown option {key!r}.{hint} Valid are: {', '.join(names)}"
 

@@ -1,6 +1,7 @@
 """One project per test: a client app here, and real workers on the same corner of the local AWS."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,9 +53,7 @@ class Project:
         **options: Any,
     ) -> WorkerProcess:
         """Return a worker that is not started."""
-        settings = {**self.config, **(config or {})}
-        environment = {"PROJ_CONFIG": json.dumps(settings), "PROJ_NAME": name}
-        environment.update(options.pop("environment", {}))
+        environment = self.environment(config, name)
         worker = WorkerProcess(
             "proj",
             directory=HERE,
@@ -65,6 +64,13 @@ class Project:
         )
         self._stack.callback(worker.kill)
         return worker
+
+    def environment(
+        self, config: Mapping[str, Any] | None = None, name: str = "one"
+    ) -> dict[str, str]:
+        """Return the environment of a process that runs the project's app."""
+        settings = {**self.config, **(config or {})}
+        return {**os.environ, "PROJ_CONFIG": json.dumps(settings), "PROJ_NAME": name}
 
     def queue_url(self, queue: str = "celery") -> str:
         """Return the URL of one of the project's queues."""
