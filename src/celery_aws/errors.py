@@ -29,6 +29,39 @@ class UnsupportedError(CeleryAwsError):
     """Something was asked for that this package cannot do (yet); the text says what instead."""
 
 
+class ReceiverFailedError(CeleryAwsError):
+    """A receiver thread met a bug; the connection is made again.
+
+    Attributes:
+        queue: Celery's name of the queue.
+    """
+
+    def __init__(self, queue: str, cause: Exception) -> None:
+        super().__init__(f"receiving from queue {queue!r} failed: {cause!r}")
+        self.queue = queue
+        self.__cause__ = cause
+
+
+class MessageTooLargeError(CeleryAwsError):
+    """A message is larger than SQS takes; nothing was sent.
+
+    Attributes:
+        queue: the queue's name.
+        size_bytes: size of the message as it would be sent.
+        limit_bytes: what the queue takes.
+    """
+
+    def __init__(self, *, queue: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"queue {queue}: the message has {size_bytes} bytes, SQS takes {limit_bytes}. Store "
+            "the large argument elsewhere (S3) and send its key, or compress the task "
+            "(compression='gzip', task_compression)"
+        )
+        self.queue = queue
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
 class ProcessFailedError(CeleryAwsError):
     """A process that was started for development or tests did not start, run or end as it should.
 

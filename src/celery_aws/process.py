@@ -22,12 +22,14 @@ _registries: "weakref.WeakSet[PerProcess[Any, Any]]" = weakref.WeakSet()
 class PerProcess(Generic[K, V]):
     """A keyed store whose values live as long as the process that made them.
 
-    Thread-safe. ``make`` runs under the lock, so that two threads that ask for one key at
-    once get one value; it must not ask the same store for another key.
+    Thread-safe. ``make`` runs under a lock of its key, so that two threads that ask for one key
+    at once get one value, and a value that takes its time keeps nobody waiting for another; it
+    must not ask the same store for its own key.
     """
 
     def __init__(self) -> None:
         self._values: dict[K, V] = {}
+        self._making: dict[K, threading.Lock] = {}
         self._lock = threading.Lock()
         _registries.add(self)
 
@@ -37,6 +39,8 @@ class PerProcess(Generic[K, V]):
             return self._values[key]
         except KeyError:
             with self._lock:
+                making = self._making.setdefault(key, threading.Lock())
+            with making:
                 if key not in self._values:
                     self._values[key] = make()
                 return self._values[key]
@@ -44,6 +48,7 @@ class PerProcess(Generic[K, V]):
     def forget(self) -> None:
         """Drop everything, without closing it: the parent may still be using it."""
         self._values = {}
+        self._making = {}
         self._lock = threading.Lock()
 
 

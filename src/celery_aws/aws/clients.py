@@ -1,7 +1,7 @@
-"""boto3 clients: made once a process for one set of facts, never carried across a fork.
+"""AWS clients: made once a process for one set of facts, never carried across a fork.
 
 A client is safe to share between threads and unsafe to share between processes, and costs
-tens of milliseconds of CPU to make. So there is one per :class:`ClientSpec` and process.
+tens of milliseconds of CPU to make. So there is one per process, service and :class:`Access`.
 Nothing here does I/O until a client is used, except that an assumed role fetches its first
 session when its client is made.
 """
@@ -15,10 +15,12 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials, create_assume_role_refresher
+from botocore.exceptions import BotoCoreError
 
-from celery_aws.aws.errors import translated
+from celery_aws.aws.errors import ASSUME_ROLE, translated
 from celery_aws.aws.meter import process_meter
 from celery_aws.config.credentials import Credentials
+from celery_aws.config.parsing import shown
 from celery_aws.errors import ConfigurationError
 from celery_aws.process import PerProcess
 
@@ -32,21 +34,55 @@ READ_TIMEOUT_SECONDS = 10.0
 #: and a threads pool stores results from every thread.
 MAX_POOL_CONNECTIONS = 100
 
+#: Attempts at AssumeRole, the first included.
+_STS_ATTEMPTS = 3
+
 #: What signs requests to an emulator when nobody named a region.
 LOCAL_REGION = "us-east-1"
 
 #: Seconds before the end of a role's session at which it must have been renewed.
 _MANDATORY_REFRESH_SECONDS = 60
 
+#: Seconds before that in which one thread renews it while the others go on with the old one.
+_ADVISORY_REFRESH_SECONDS = 60
+
 
 @dataclass(frozen=True, kw_only=True)
 class AssumedRole:
-    """An IAM role to assume by STS; the session is renewed before it ends."""
+    """An IAM role to assume by STS; the session is renewed before it ends.
+
+    Attributes:
+        role_arn: the role.
+        duration_seconds: life of one session.
+        buffer_seconds: how long before its end a session is renewed; a minute at least.
+        session_name: what CloudTrail shows.
+    """
 
     role_arn: str
     duration_seconds: int = 900
     buffer_seconds: int = 0
     session_name: str = "celery-aws"
+
+    def __post_init__(self) -> None:
+        if self.advisory_seconds >= self.duration_seconds:
+            raise ConfigurationError(
+                f"sts_token_buffer_time = {self.buffer_seconds}: with sessions of "
+                f"{self.duration_seconds} seconds (sts_token_timeout) it must be less than "
+                f"{self.duration_seconds - _ADVISORY_REFRESH_SECONDS}, or every request would "
+                "renew the session",
+                where="sts_token_buffer_time",
+                key="sts_token_buffer_time",
+            )
+
+    @property
+    def mandatory_seconds(self) -> int:
+        """Seconds before its end from which on no request is made with a session."""
+        return max(self.buffer_seconds, _MANDATORY_REFRESH_SECONDS)
+
+    @property
+    def advisory_seconds(self) -> int:
+        """Seconds before its end from which on a session is renewed."""
+        return self.mandatory_seconds + _ADVISORY_REFRESH_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +107,7 @@ class Access:
 
 
 _clients: PerProcess[tuple[Any, ...], Any] = PerProcess()
+_loaders: PerProcess[str, Any] = PerProcess()
 
 
 def client_for(
@@ -86,11 +123,13 @@ def client_for(
         service: ``sqs``, ``dynamodb``, ...
         access: where and who.
         read_timeout_seconds: deadline of one attempt's answer. ``client-config`` may ask for
-            a longer one, never a shorter one: a long poll needs its time.
-        attempts: how often botocore tries one call, the first included.
+            a longer one, never a shorter one (a long poll needs its time) nor for none.
+        attempts: how often botocore tries one call, the first included. ``retries`` in
+            ``client-config`` replaces it, except 1: that caller must hear of every failure.
 
     Raises:
-        ConfigurationError: ``client-config`` is not a botocore ``Config``.
+        ConfigurationError: ``client-config`` is not a botocore ``Config``, or region or
+            endpoint cannot be one.
         AwsError: the role could not be assumed.
 
     Costs no request, or one AssumeRole with a role.
@@ -114,9 +153,9 @@ def resolve_region(*candidates: str | None, endpoint_url: str | None, where: str
         if candidate:
             return candidate
     # botocore itself reads AWS_DEFAULT_REGION and the profile; ECS and Lambda set AWS_REGION.
-    named = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    named = os.environ.get("AWS_REGION") or _chain_region(where)
     if named:
-        return str(named)
+        return named
     if endpoint_url is not None:
         return LOCAL_REGION
     raise ConfigurationError(
@@ -128,16 +167,43 @@ def resolve_region(*candidates: str | None, endpoint_url: str | None, where: str
     )
 
 
+def _chain_region(where: str) -> str | None:
+    try:
+        named = boto3.Session().region_name
+    except BotoCoreError as error:
+        raise ConfigurationError(
+            f"{where}: boto3 cannot read its own settings: {error}. Check AWS_PROFILE and the "
+            "files that AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name",
+            where=where,
+            key="region",
+        ) from error
+    return None if named is None else str(named)
+
+
 def _new_client(service: str, access: Access, read_timeout_seconds: float, attempts: int) -> Any:
-    session = _session(access)
     config = _config(access.client_config, read_timeout_seconds, attempts)
-    with translated("sts", "AssumeRole", access.role.role_arn if access.role else None):
-        maker: Any = boto3.Session(botocore_session=session, region_name=access.region)
-        return maker.client(service, endpoint_url=access.endpoint_url, config=config)
+    session = _session(access)
+    with translated(service, "CreateClient"):
+        try:
+            return session.create_client(
+                service,
+                region_name=access.region,
+                endpoint_url=access.endpoint_url,
+                config=config,
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{service}: {str(error).rstrip('.')}. Check region ({access.region!r}) and "
+                f"endpoint_url ({access.endpoint_url!r})",
+                where=service,
+            ) from error
 
 
 def _session(access: Access) -> Any:
     session: Any = botocore.session.Session()
+    # Reading the API models is most of what a client costs: 45 ms of CPU, 8 with them at hand.
+    loader = _loaders.get("loader", lambda: session.get_component("data_loader"))
+    session.register_component("data_loader", loader)
     session.register("before-send", process_meter().on_before_send)
     if access.credentials is not None:
         session.set_credentials(
@@ -151,8 +217,12 @@ def _session(access: Access) -> Any:
 
 
 def _role_credentials(session: Any, role: AssumedRole, region: str) -> Any:
-    with translated("sts", "AssumeRole", role.role_arn):
-        sts = session.create_client("sts", region_name=region)
+    # At STS's own endpoint, or the one of AWS_ENDPOINT_URL_STS: an endpoint_url of ours is that
+    # of SQS or DynamoDB, which need not answer for STS.
+    with translated("sts", ASSUME_ROLE, role.role_arn):
+        sts = session.create_client(
+            "sts", region_name=region, config=_config({}, READ_TIMEOUT_SECONDS, _STS_ATTEMPTS)
+        )
         refresh = create_assume_role_refresher(
             sts,
             {
@@ -163,13 +233,12 @@ def _role_credentials(session: Any, role: AssumedRole, region: str) -> Any:
         )
         # botocore's own margin is 15 minutes, which is the whole life of the shortest session:
         # it would ask STS before every request.
-        margin = max(role.buffer_seconds, _MANDATORY_REFRESH_SECONDS)
         return RefreshableCredentials.create_from_metadata(
             metadata=refresh(),
             refresh_using=refresh,
             method="sts-assume-role",
-            advisory_timeout=margin + _MANDATORY_REFRESH_SECONDS,
-            mandatory_timeout=margin,
+            advisory_timeout=role.advisory_seconds,
+            mandatory_timeout=role.mandatory_seconds,
         )
 
 
@@ -180,14 +249,26 @@ def _config(given: Mapping[str, Any], read_timeout_seconds: float, attempts: int
         max_pool_connections=MAX_POOL_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": attempts},
     )
-    theirs = {
-        name: max(value, read_timeout_seconds) if name == "read_timeout" else value
-        for name, value in given.items()
-    }
+    theirs = dict(given)
+    if "read_timeout" in theirs:
+        theirs["read_timeout"] = _longer_timeout(theirs["read_timeout"], read_timeout_seconds)
+    if attempts == 1:
+        theirs.pop("retries", None)
     try:
         return ours.merge(Config(**theirs))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, BotoCoreError) as error:
         raise ConfigurationError(
             f"client-config: {error}. It takes the keywords of botocore.config.Config",
             where="client-config",
         ) from error
+
+
+def _longer_timeout(given: Any, read_timeout_seconds: float) -> float:
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise ConfigurationError(
+            f"client-config['read_timeout'] = {shown(given)}: must be a number of seconds; "
+            "without one a connection that died would never be noticed",
+            where="client-config",
+            key="read_timeout",
+        )
+    return max(given, read_timeout_seconds)

@@ -27,12 +27,16 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "ProvisionedThroughputExceededException": errors.ThrottledError,
     "LimitExceededException": errors.ThrottledError,
     "KmsThrottled": errors.ThrottledError,
-    "AWS.SimpleQueueService.PurgeQueueInProgress": errors.ThrottledError,
+    "KMS.ThrottlingException": errors.ThrottledError,
+    "PurgeQueueInProgress": errors.ThrottledError,
     "QueueDeletedRecently": errors.ThrottledError,
     # AWS's own failures.
     "InternalError": errors.ServiceFaultError,
     "InternalFailure": errors.ServiceFaultError,
     "InternalServerError": errors.ServiceFaultError,
+    "InternalServiceError": errors.ServiceFaultError,
+    "ReplicatedWriteConflictException": errors.ServiceFaultError,
+    "TransactionConflictException": errors.ServiceFaultError,
     "ServiceUnavailable": errors.ServiceFaultError,
     "RequestTimeout": errors.ServiceFaultError,
     "RequestTimeoutException": errors.ServiceFaultError,
@@ -54,9 +58,10 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "AccessDeniedException": errors.AccessDeniedError,
     "AuthorizationError": errors.AccessDeniedError,
     "KmsAccessDenied": errors.AccessDeniedError,
+    "KMS.AccessDeniedException": errors.AccessDeniedError,
     "OptInRequired": errors.AccessDeniedError,
     # Existence.
-    "AWS.SimpleQueueService.NonExistentQueue": errors.QueueNotFoundError,
+    "NonExistentQueue": errors.QueueNotFoundError,
     "QueueDoesNotExist": errors.QueueNotFoundError,
     "ResourceNotFoundException": errors.TableNotFoundError,
     "TableNotFoundException": errors.TableNotFoundError,
@@ -68,7 +73,6 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "ConditionalCheckFailedException": errors.ConditionFailedError,
     "ReceiptHandleIsInvalid": errors.StaleReceiptError,
     "MessageNotInflight": errors.StaleReceiptError,
-    "AWS.SimpleQueueService.MessageNotInflight": errors.StaleReceiptError,
 }
 
 #: The signature did not match because the machine's clock is off: AWS says so in the text only.
@@ -99,18 +103,26 @@ _SERVER_ERROR_STATUS = 500
 _THROTTLED_STATUS = 429
 _QUERY_COMPATIBLE = "AWS.SimpleQueueService."
 
+#: The operation that botocore calls in the middle of any other.
+ASSUME_ROLE = "AssumeRole"
 
-def error_class(code: str, *, status: int = 400, message: str = "") -> type[errors.AwsError]:
+
+def error_class(
+    code: str, *, service: str, status: int = 400, message: str = ""
+) -> type[errors.AwsError]:
     """Return our class for AWS's error ``code``.
 
     Args:
         code: AWS's error code, with or without the prefix that the query protocol had.
+        service: ``sqs``, ``dynamodb``, ...: what is not found is a table in one only.
         status: the HTTP status of the answer.
         message: AWS's text; only a clock that is off is told by it.
     """
     if any(words in message for words in _SKEW_WORDS):
         return errors.ExpiredCredentialsError
-    found = _BY_CODE.get(code) or _BY_CODE.get(code.removeprefix(_QUERY_COMPATIBLE))
+    found = _BY_CODE.get(code.removeprefix(_QUERY_COMPATIBLE))
+    if found is errors.TableNotFoundError and service != "dynamodb":
+        return errors.NotFoundError
     if found is not None:
         return found
     if status >= _SERVER_ERROR_STATUS:
@@ -137,7 +149,11 @@ def translate(
         code = str(details.get("Code", "Unknown"))
         message = str(details.get("Message", "")) or "no message"
         http = response.get("ResponseMetadata", {})
-        cls = error_class(code, status=http.get("HTTPStatusCode", 400), message=message)
+        if error.operation_name == ASSUME_ROLE:  # botocore renewed the role's session by itself
+            service, operation = "sts", ASSUME_ROLE
+        cls = error_class(
+            code, service=service, status=http.get("HTTPStatusCode", 400), message=message
+        )
         facts: dict[str, Any] = {
             "service": service,
             "operation": operation,

@@ -5,41 +5,22 @@ in-memory double of ``celery_aws.testing`` through the same contract suite.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from botocore.parsers import ResponseParserError
 
 from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, Access, client_for
 from celery_aws.aws.errors import error_class, translated
-from celery_aws.errors import AwsError
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
 from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
 
+_NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in page"
+
 #: System attributes that every receive asks for; they are free.
 RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutgoingMessage:
-    """One message as SendMessage takes it."""
-
-    body: str
-    delay_seconds: int | None = None
-    message_group_id: str | None = None
-    message_deduplication_id: str | None = None
-    #: In SQS's own form: ``{"name": {"DataType": "String", "StringValue": "..."}}``.
-    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceivedMessage:
-    """One message as ReceiveMessage gave it."""
-
-    message_id: str
-    body: str
-    receipt_handle: ReceiptHandle
-    #: How often SQS handed it out, this time included; approximate on standard queues.
-    receive_count: int = 1
-    message_group_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +94,7 @@ class SqsQueueService:
     def queue_url(self, name: QueueName) -> QueueUrl:
         """Return the URL of a queue."""
         with translated("sqs", "GetQueueUrl", name):
-            return QueueUrl(self._client().get_queue_url(QueueName=name)["QueueUrl"])
+            return QueueUrl(_text_of(self._client().get_queue_url(QueueName=name), "QueueUrl"))
 
     def create_queue(
         self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
@@ -123,7 +104,7 @@ class SqsQueueService:
         if tags:
             request["tags"] = dict(tags)
         with translated("sqs", "CreateQueue", name):
-            return QueueUrl(self._client().create_queue(**request)["QueueUrl"])
+            return QueueUrl(_text_of(self._client().create_queue(**request), "QueueUrl"))
 
     def delete_queue(self, url: QueueUrl) -> None:
         """Delete a queue."""
@@ -145,7 +126,7 @@ class SqsQueueService:
         """Send one message."""
         with translated("sqs", "SendMessage", url):
             answer = self._client().send_message(QueueUrl=url, **_send_parameters(message))
-        return str(answer["MessageId"])
+            return _text_of(answer, "MessageId")
 
     def receive(
         self,
@@ -166,6 +147,7 @@ class SqsQueueService:
             request["VisibilityTimeout"] = visibility_timeout_seconds
         with translated("sqs", "ReceiveMessage", url):
             answer = self._receive_client().receive_message(**request)
+            _refuse_page(answer)
         return [_received(message) for message in answer.get("Messages", ())]
 
     def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
@@ -204,6 +186,20 @@ class SqsQueueService:
         )
 
 
+def _text_of(answer: Mapping[str, Any], name: str) -> str:
+    if name not in answer:
+        raise ResponseParserError(f"the answer has no {name}: {_NOT_SQS}")
+    return str(answer[name])
+
+
+def _refuse_page(answer: Mapping[str, Any]) -> None:
+    # An answer without messages looks like any other without them: a proxy that answers every
+    # poll with a page, at once, would be taken for an empty queue and asked again and again.
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if headers.get("content-type", "").startswith("text/html"):
+        raise ResponseParserError(f"the answer is a web page: {_NOT_SQS}")
+
+
 def _send_parameters(message: OutgoingMessage) -> dict[str, Any]:
     parameters: dict[str, Any] = {"MessageBody": message.body}
     if message.delay_seconds is not None:
@@ -231,9 +227,11 @@ def _received(message: Mapping[str, Any]) -> ReceivedMessage:
 def _failures(
     operation: str, url: QueueUrl, handles: Sequence[ReceiptHandle], answer: Mapping[str, Any]
 ) -> list[BatchFailure]:
-    failures = []
+    failures = _unanswered(operation, url, handles, answer)
     for failed in answer.get("Failed", ()):
-        cls = error_class(failed["Code"], status=400 if failed.get("SenderFault") else 500)
+        cls = error_class(
+            failed["Code"], service="sqs", status=400 if failed.get("SenderFault") else 500
+        )
         error = cls(
             failed.get("Message") or "refused",
             service="sqs",
@@ -249,3 +247,20 @@ def _failures(
             )
         )
     return failures
+
+
+def _unanswered(
+    operation: str, url: QueueUrl, handles: Sequence[ReceiptHandle], answer: Mapping[str, Any]
+) -> list[BatchFailure]:
+    """Return the entries that the answer does not mention: nobody knows what became of them."""
+    mentioned = {
+        int(entry["Id"]) for key in ("Successful", "Failed") for entry in answer.get(key, ())
+    }
+    error = ServiceFaultError(
+        "the answer does not mention an entry", service="sqs", operation=operation, resource=url
+    )
+    return [
+        BatchFailure(receipt_handle=handle, error=error, sender_fault=False)
+        for number, handle in enumerate(handles)
+        if number not in mentioned
+    ]

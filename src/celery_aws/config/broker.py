@@ -1,5 +1,6 @@
 """``broker_transport_options``: the names of the stock SQS transport, and ours beside them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from celery_aws.config.fields import (
     TextMap,
     VisibilityTimeout,
     WaitTime,
+    mapping,
     whole_number,
 )
 from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
@@ -63,14 +65,19 @@ class PredefinedQueue:
 
 PredefinedQueues = Annotated[
     Mapping[str, PredefinedQueue],
+    BeforeValidator(mapping),
     Allowed("a mapping from queue name to {'url': ..., 'region': ..., ...}"),
 ]
 
 
 def _attributes(value: Any) -> Any:
-    # SQS takes attribute values as text only; stock hands numbers on and lets boto3 refuse them.
+    # SQS takes attribute values as text only, in JSON's spelling: "true", and a redrive policy
+    # as an object. Stock hands everything on and lets boto3 refuse it.
+    value = mapping(value)
     if isinstance(value, Mapping):
-        return {key: str(item) for key, item in value.items()}
+        return {
+            key: item if isinstance(item, str) else json.dumps(item) for key, item in value.items()
+        }
     return value
 
 

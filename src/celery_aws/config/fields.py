@@ -31,8 +31,8 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _mapping(value: Any) -> Any:
-    # A mapping that came through the environment is JSON.
+def mapping(value: Any) -> Any:
+    """Return ``value``, read as JSON if it is text: that is how the environment holds it."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -56,13 +56,12 @@ Seconds = Annotated[
     Allowed("a number of at least 0 (seconds)"),
 ]
 TextMap = Annotated[
-    Mapping[str, str],
-    BeforeValidator(_mapping),
-    Field(coerce_numbers_to_str=True),
+    Mapping[str, Annotated[str, Field(coerce_numbers_to_str=True)]],
+    BeforeValidator(mapping),
     Allowed("a mapping from text to text"),
 ]
 AnyMap = Annotated[
-    Mapping[str, Any], BeforeValidator(_mapping), Allowed("a mapping from text to values")
+    Mapping[str, Any], BeforeValidator(mapping), Allowed("a mapping from text to values")
 ]
 HttpUrl = Annotated[
     str, Field(pattern=r"^https?://[^@/]+/?$"), Allowed("a URL such as http://localhost:4566")
@@ -77,4 +76,5 @@ RoleArn = Annotated[
 VisibilityTimeout = whole_number(0, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
+TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")
 Port = whole_number(1, 65_535, "a TCP port")

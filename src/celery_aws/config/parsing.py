@@ -6,7 +6,8 @@ that names key, value, what is allowed and the nearest valid key, and shows no s
 """
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -21,6 +22,11 @@ FORBID_EXTRA = ConfigDict(extra="forbid")
 
 #: Keys whose values are never shown.
 SECRET_KEYS = frozenset({"secret_access_key", "session_token", "access_key_id", "password"})
+
+#: A text longer than this is not shown: no value that can be mended by reading it is so long.
+_SHOWN_CHARACTERS = 200
+
+_USERINFO = re.compile(r"://.*@")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def parse_options(cls: type[T], raw: Mapping[str, Any], *, where: str) -> T:
     given: dict[str, Any] = {}
     for key, value in raw.items():
         if key not in names:
-            raise ConfigurationError(_unknown(where, str(key), names), where=where, key=str(key))
+            raise ConfigurationError(unknown_key(where, str(key), names), where=where, key=str(key))
         if value != "":
             given[names[key]] = value
     try:
@@ -78,10 +84,28 @@ def allowed_text(cls: type[Any], name: str) -> str:
     return "text"
 
 
-def _unknown(where: str, key: str, names: Mapping[str, str]) -> str:
+def unknown_key(where: str, key: str, names: Iterable[str]) -> str:
+    """Return the text of the error for an unknown key: all valid ones, the nearest first."""
+    names = sorted(names)
     near = difflib.get_close_matches(key.lower().replace("-", "_"), names, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{where}: unknown option {key!r}.{hint} Valid are: {', '.join(sorted(names))}"
+    return f"{where}: unknown option {key!r}.{hint} Valid are: {', '.join(names)}"
+
+
+def shown(value: Any) -> str:
+    """Return ``value`` for an error text, without whatever in it may be a secret.
+
+    A mapping may hold one at any depth, a JSON text too, and a URL in front of its host.
+    """
+    if isinstance(value, Mapping):
+        return f"a mapping with the keys {sorted(map(str, value))}"
+    if isinstance(value, str):
+        if len(value) > _SHOWN_CHARACTERS or value.lstrip().startswith(("{", "[")):
+            return f"a text of {len(value)} characters"
+        return repr(_USERINFO.sub("://**@", value))
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    return f"a value of type {type(value).__name__}"
 
 
 def _first_finding(
@@ -96,11 +120,5 @@ def _first_finding(
     if finding["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return key, f"{label}: unknown key"
     if len(path) > 1:
-        return key, f"{label} = {_shown(finding['input'])}: {finding['msg']}"
-    return key, f"{label} = {_shown(given.get(key))}: must be {allowed_text(cls, key)}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):  # may hold a secret at any depth
-        return f"a mapping with the keys {sorted(map(str, value))}"
-    return repr(value)
+        return key, f"{label} = {shown(finding['input'])}: {finding['msg']}"
+    return key, f"{label} = {shown(given.get(key))}: must be {allowed_text(cls, key)}"

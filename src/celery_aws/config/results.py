@@ -14,6 +14,7 @@ from celery_aws.config.fields import (
     RoleArn,
     StsDuration,
     Text,
+    TtlSeconds,
     whole_number,
 )
 from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
@@ -24,9 +25,9 @@ from celery_aws.limits import (
 
 WHERE = "result_backend"
 
-#: Keys of ``result_backend_transport_options`` that Celery's own retry loop reads
-#: (celery/backends/base.py).
-CELERY_KEYS = frozenset({"retry_policy"})
+#: Keys of ``result_backend_transport_options`` that Celery itself reads
+#: (celery/backends/base.py: its retry loop, and the prefix of every key).
+CELERY_KEYS = frozenset({"global_keyprefix", "retry_policy"})
 
 TableNameText = Annotated[
     str,
@@ -68,7 +69,7 @@ class ResultOptions:
     sts_token_timeout: StsDuration = 900
     sts_token_buffer_time: whole_number(0, None, "seconds") = 0  # type: ignore[valid-type]
     session_token: str | None = field(default=None, repr=False)
-    ttl_seconds: whole_number(-1, None, "seconds; -1 is for ever") | None = None  # type: ignore[valid-type]
+    ttl_seconds: TtlSeconds | None = None
     create_table: Flag = True
     read: whole_number(1, None, "capacity units") | None = None  # type: ignore[valid-type]
     write: whole_number(1, None, "capacity units") | None = None  # type: ignore[valid-type]

@@ -22,11 +22,20 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from celery_aws.config.credentials import Credentials, credentials_or_none
+from celery_aws.config.parsing import SECRET_KEYS
 from celery_aws.errors import ConfigurationError
 
-_REGION = re.compile(r"^[a-z]{2,3}(-[a-z]+){1,3}-\d$")
+#: From the ``regionRegex`` of botocore's partitions: a first part that AWS uses, or a host such
+#: as ``my-sqs-1`` would be taken for a region.
+_REGION = re.compile(r"^(af|ap|ca|cn|eu|eusc|il|me|mx|sa|us)(-[a-z]+){1,3}-\d+$")
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _SECURE_PORT = 443
+
+#: What may stand for a host: a name, such as one of a compose file, or an address.
+_HOST = re.compile(r"^[A-Za-z0-9._:-]+$")
+
+#: What is safe to show of a scheme that is none of ours: the start of a URL may be a secret.
+_SCHEME = re.compile(r"^[a-z][a-z0-9+-]{0,20}$")
 
 _ENCODE_HINT = (
     "Percent-encode the access key and the secret ('/' as %2F, '+' as %2B, '@' as %40), for "
@@ -41,6 +50,12 @@ class Endpoint:
     host: str
     port: int | None = None
 
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL writes them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" if self.port is not None else host
+
     def url(self, *, is_secure: bool | None) -> str:
         """Return the endpoint's URL.
 
@@ -50,9 +65,7 @@ class Endpoint:
         """
         if is_secure is None:
             is_secure = self.port == _SECURE_PORT or self.host.endswith(_AWS_DOMAINS)
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = f":{self.port}" if self.port is not None else ""
-        return f"{'https' if is_secure else 'http'}://{host}{port}"
+        return f"{'https' if is_secure else 'http'}://{self.authority}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +153,14 @@ def parse_result_url(url: str) -> ResultUrl:
         raise ConfigurationError(
             f"{where}: the path is the name of one table. {_ENCODE_HINT}", where=where
         )
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for key in SECRET_KEYS & query.keys():
+        raise ConfigurationError(
+            f"{where}: {key} does not go into this URL, where Celery would show it, but into "
+            "result_backend_transport_options",
+            where=where,
+            key=key,
+        )
     endpoint, region = _host(parts, where)
     return ResultUrl(
         scheme=parts.scheme,
@@ -147,7 +168,7 @@ def parse_result_url(url: str) -> ResultUrl:
         endpoint=endpoint,
         region=region,
         table=table or None,
-        query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        query=query,
     )
 
 
@@ -159,12 +180,11 @@ def looks_like_region(host: str) -> bool:
 def _split(url: str, *, where: str, schemes: tuple[str, ...], example: str) -> SplitResult:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in schemes:
-        shown = scheme if separator else "no scheme"
+        shown = f"the scheme {scheme!r}" if _SCHEME.match(scheme) and separator else "this text"
         raise ConfigurationError(
-            f"{where}: {shown!r} is not for this package; it starts with {example!r}", where=where
+            f"{where}: {shown} is not for this package; it starts with {example!r}", where=where
         )
-    # As http, or urlsplit would not look for user and port; the scheme is put back.
-    parts = urlsplit(f"http://{rest}")
+    parts = _split_rest(rest, where)
     bad_port = f"{where}: the port is not a number from 1 to 65535. {_ENCODE_HINT}"
     try:
         port = parts.port
@@ -178,6 +198,23 @@ def _split(url: str, *, where: str, schemes: tuple[str, ...], example: str) -> S
             f"{where}: an '@' or '#' after the host. {_ENCODE_HINT}", where=where
         )
     return parts._replace(scheme=scheme)
+
+
+def _split_rest(rest: str, where: str) -> SplitResult:
+    if any(character.isspace() or not character.isprintable() for character in rest):
+        # urlsplit drops some of them in silence, and a secret with them.
+        raise ConfigurationError(
+            f"{where}: a space or another invisible character. {_ENCODE_HINT}", where=where
+        )
+    try:
+        # As http, or urlsplit would not look for user and port; the scheme is put back.
+        return urlsplit(f"http://{rest}")
+    except ValueError:
+        # Not chained: its text shows what stands in front of the host.
+        raise ConfigurationError(
+            f"{where}: what stands between '://' and the next '/' is not a host. {_ENCODE_HINT}",
+            where=where,
+        ) from None
 
 
 def _credentials(parts: SplitResult, where: str) -> Credentials | None:
@@ -194,6 +231,10 @@ def _host(parts: SplitResult, where: str) -> tuple[Endpoint | None, str | None]:
         return None, None
     if looks_like_region(host) and parts.port is None:
         return None, host
+    if not _HOST.match(host):
+        raise ConfigurationError(
+            f"{where}: the host is neither a name nor an address. {_ENCODE_HINT}", where=where
+        )
     return Endpoint(host=host, port=parts.port), None
 
 
@@ -207,5 +248,4 @@ def _userinfo(credentials: Credentials | None, include_password: bool, mask: str
 def _host_text(endpoint: Endpoint | None, region: str | None) -> str:
     if endpoint is None:
         return region or ""
-    port = f":{endpoint.port}" if endpoint.port is not None else ""
-    return f"{endpoint.host}{port}"
+    return endpoint.authority

@@ -1,1 +1,6 @@
 """The Celery result backend on DynamoDB."""
+
+from celery_aws.results.backend import DynamoDBBackend as DynamoDBBackend
+from celery_aws.results.table import create_table as create_table
+
+__all__ = ["DynamoDBBackend", "create_table"]

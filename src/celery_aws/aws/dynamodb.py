@@ -1,0 +1,187 @@
+"""DynamoDB as typed operations: what results may ask of AWS, and what they get back.
+
+:class:`TableService` is the seam: whoever keeps something in a table knows only this
+Protocol, and tests run the in-memory double of ``celery_aws.testing`` through the same
+contract suite. Items are in DynamoDB's typed JSON (:mod:`celery_aws.core.attributes`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from celery_aws.aws.clients import Access, client_for
+from celery_aws.aws.errors import translated
+from celery_aws.aws.expressions import Expressions
+from celery_aws.aws.table_schema import (
+    TableDescription,
+    TableSpec,
+    TtlDescription,
+    creation_parameters,
+    described,
+)
+from celery_aws.core.attributes import AttributeValue, Item
+from celery_aws.core.conditions import Condition
+from celery_aws.names import TableName
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchGot:
+    """The answer to one BatchGetItem."""
+
+    items: list[Item] = field(default_factory=list)
+    #: Keys that AWS left out, for throughput or for size; they have to be asked for again.
+    unprocessed_keys: list[Item] = field(default_factory=list)
+
+
+class TableService(Protocol):
+    """What is asked of DynamoDB. Each method is one request, and raises :class:`AwsError`."""
+
+    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
+        """Write an item in place of whatever is there (PutItem).
+
+        Raises :class:`ConditionFailedError` with the stored item if ``condition`` is not met.
+        """
+
+    def get_item(self, table: TableName, key: Item, *, consistent: bool) -> Item | None:
+        """Return an item, or None (GetItem). A consistent read costs twice the units."""
+
+    def delete_item(
+        self, table: TableName, key: Item, *, condition: Condition | None = None
+    ) -> None:
+        """Delete an item, if it is there (DeleteItem)."""
+
+    def update_item(
+        self,
+        table: TableName,
+        key: Item,
+        *,
+        add: Mapping[str, int],
+        put: Mapping[str, AttributeValue],
+        condition: Condition | None = None,
+    ) -> Item:
+        """Add to numbers and set attributes, and return the whole new item (UpdateItem).
+
+        A missing item is made, a missing number counts from zero.
+        """
+
+    def batch_get(self, table: TableName, keys: Sequence[Item], *, consistent: bool) -> BatchGot:
+        """Return up to 100 items by their (distinct) keys, in any order (BatchGetItem)."""
+
+    def describe_table(self, table: TableName) -> TableDescription:
+        """Return what kind of table it is (DescribeTable)."""
+
+    def create_table(self, table: TableName, spec: TableSpec) -> None:
+        """Ask for a table; it is there once it is described as active (CreateTable)."""
+
+    def describe_ttl(self, table: TableName) -> TtlDescription:
+        """Return whether and by what items expire (DescribeTimeToLive)."""
+
+    def enable_ttl(self, table: TableName, attribute: str) -> None:
+        """Let items expire by ``attribute``, in epoch seconds (UpdateTimeToLive)."""
+
+
+class DynamoTableService:
+    """:class:`TableService` on boto3; safe to share between threads and across a fork.
+
+    It holds no client: each call takes the one of its own process.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
+        """Write an item."""
+        with translated("dynamodb", "PutItem", table):
+            self._client().put_item(TableName=table, Item=item, **_conditional(condition))
+
+    def get_item(self, table: TableName, key: Item, *, consistent: bool) -> Item | None:
+        """Return an item, or None."""
+        with translated("dynamodb", "GetItem", table):
+            answer = self._client().get_item(TableName=table, Key=key, ConsistentRead=consistent)
+        item: Item | None = answer.get("Item")
+        return item
+
+    def delete_item(
+        self, table: TableName, key: Item, *, condition: Condition | None = None
+    ) -> None:
+        """Delete an item."""
+        with translated("dynamodb", "DeleteItem", table):
+            self._client().delete_item(TableName=table, Key=key, **_conditional(condition))
+
+    def update_item(
+        self,
+        table: TableName,
+        key: Item,
+        *,
+        add: Mapping[str, int],
+        put: Mapping[str, AttributeValue],
+        condition: Condition | None = None,
+    ) -> Item:
+        """Add to numbers and set attributes."""
+        expressions = Expressions()
+        update = expressions.update(add=add, put=put)
+        request = _conditional(condition, expressions)
+        with translated("dynamodb", "UpdateItem", table):
+            answer = self._client().update_item(
+                TableName=table,
+                Key=key,
+                UpdateExpression=update,
+                ReturnValues="ALL_NEW",
+                **request,
+            )
+        item: Item = answer["Attributes"]
+        return item
+
+    def batch_get(self, table: TableName, keys: Sequence[Item], *, consistent: bool) -> BatchGot:
+        """Return up to 100 items."""
+        wanted = {table: {"Keys": list(keys), "ConsistentRead": consistent}}
+        with translated("dynamodb", "BatchGetItem", table):
+            answer = self._client().batch_get_item(RequestItems=wanted)
+        return BatchGot(
+            items=answer.get("Responses", {}).get(table, []),
+            unprocessed_keys=answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []),
+        )
+
+    def describe_table(self, table: TableName) -> TableDescription:
+        """Return what kind of table it is."""
+        with translated("dynamodb", "DescribeTable", table):
+            return described(self._client().describe_table(TableName=table)["Table"])
+
+    def create_table(self, table: TableName, spec: TableSpec) -> None:
+        """Ask for a table."""
+        with translated("dynamodb", "CreateTable", table):
+            self._client().create_table(TableName=table, **creation_parameters(spec))
+
+    def describe_ttl(self, table: TableName) -> TtlDescription:
+        """Return whether and by what items expire."""
+        with translated("dynamodb", "DescribeTimeToLive", table):
+            answer = self._client().describe_time_to_live(TableName=table)
+        found = answer["TimeToLiveDescription"]
+        return TtlDescription(
+            status=found["TimeToLiveStatus"], attribute=found.get("AttributeName")
+        )
+
+    def enable_ttl(self, table: TableName, attribute: str) -> None:
+        """Let items expire by ``attribute``."""
+        specification = {"Enabled": True, "AttributeName": attribute}
+        with translated("dynamodb", "UpdateTimeToLive", table):
+            self._client().update_time_to_live(
+                TableName=table, TimeToLiveSpecification=specification
+            )
+
+    def _client(self) -> Any:
+        return client_for("dynamodb", self.access)
+
+
+def _conditional(
+    condition: Condition | None, expressions: Expressions | None = None
+) -> dict[str, Any]:
+    expressions = Expressions() if expressions is None else expressions
+    if condition is None:
+        return expressions.parameters()
+    return {
+        "ConditionExpression": expressions.condition(condition),
+        # Who loses learns in the same request to whom.
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        **expressions.parameters(),
+    }

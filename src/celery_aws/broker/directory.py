@@ -1,0 +1,275 @@
+"""Where queues are: from Celery's queue name to a URL and the service that may use it.
+
+URLs are asked for by GetQueueUrl, one queue at a time, and remembered; ListQueues is never
+called (it ends at 1,000 queues and needs a right on all of them). A queue that is missing is
+created when that is allowed, and an existing one is never changed.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from celery_aws.aws.clients import Access, AssumedRole, resolve_region
+from celery_aws.aws.sqs import QueueService, SqsQueueService
+from celery_aws.config.broker import BrokerOptions, PredefinedQueue
+from celery_aws.config.credentials import Credentials, credentials_or_none
+from celery_aws.config.urls import BrokerUrl
+from celery_aws.core.queue_names import is_fifo, name_of_url, name_problem, queue_name
+from celery_aws.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    ConfigurationError,
+    QueueNotFoundError,
+)
+from celery_aws.names import AmqpQueue, QueueName, QueueUrl
+from celery_aws.process import PerProcess
+
+logger = logging.getLogger(__name__)
+
+#: Visibility timeout of a queue that is created when nobody set one: the stock transport's.
+NEW_QUEUE_VISIBILITY_TIMEOUT_SECONDS = 1_800
+
+#: Celery's default queue, asked for when a connection has to be proved.
+PROBE_QUEUE = AmqpQueue("celery")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueAddress:
+    """A queue's URL, with the service whose credentials reach it."""
+
+    url: QueueUrl
+    service: QueueService
+
+
+class QueueDirectory:
+    """Finds, creates and remembers queues; safe to share between threads.
+
+    One process has one directory for one broker configuration, so that a pool of connections
+    asks for each URL once.
+    """
+
+    def __init__(self, options: BrokerOptions, service: QueueService, access: Access) -> None:
+        self.options = options
+        self._service = service
+        self._access = access
+        self._addresses: dict[QueueName, QueueAddress] = {}
+        self._reachable = False
+
+    def name(self, queue: AmqpQueue) -> QueueName:
+        """Return the queue's name on AWS."""
+        return queue_name(queue, self.options.queue_name_prefix)
+
+    def address(self, queue: AmqpQueue) -> QueueAddress:
+        """Return where ``queue`` is, creating it if it is missing and that is allowed.
+
+        Raises:
+            QueueNotFoundError: it is missing, and may not be created.
+            AccessDeniedError: the queue may neither be seen nor created.
+
+        Costs nothing once known; else one GetQueueUrl, and one CreateQueue if it is missing.
+        """
+        name = self.name(queue)
+        try:
+            return self._addresses[name]
+        except KeyError:
+            pass
+        address = self._find_or_create(queue, name)
+        self._addresses[name] = address
+        return address
+
+    def find(self, queue: AmqpQueue) -> QueueAddress | None:
+        """Return where ``queue`` is, or None; never creates it, always asks AWS."""
+        name = self.name(queue)
+        try:
+            address = self._find(queue, name)
+        except QueueNotFoundError:
+            self._addresses.pop(name, None)
+            return None
+        self._addresses[name] = address
+        return address
+
+    def forget(self, queue: AmqpQueue) -> None:
+        """Ask AWS again next time: the queue was deleted, by us or by somebody else."""
+        self._addresses.pop(self.name(queue), None)
+
+    def prove_reachable(self) -> None:
+        """Make sure, once a process, that AWS answers and knows the credentials.
+
+        So a wrong endpoint or key is found when the connection is made, where Celery has its
+        own retries and words for it, and not in the middle of the first task.
+
+        Raises:
+            TemporaryError: no answer; Celery tries again.
+            CredentialsError: AWS does not know the credentials.
+
+        Costs one GetQueueUrl, of the default queue, whose URL is kept.
+        """
+        if self._reachable:
+            return
+        queues = self.options.predefined_queues
+        queue = AmqpQueue(next(iter(queues))) if queues else PROBE_QUEUE
+        name = self.name(queue)
+        try:
+            if queues:
+                # A URL is known already: any answer of its service is proof.
+                self._find(queue, name).service.queue_url(name)
+            else:
+                self._addresses[name] = self._find(queue, name)
+        except (QueueNotFoundError, AccessDeniedError):
+            pass  # An answer, from an AWS that knows who asks.
+        self._reachable = True
+
+    def lost(self) -> None:
+        """A request found no answer: the next connection has to be proved again."""
+        self._reachable = False
+
+    def _find_or_create(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
+        try:
+            return self._find(queue, name)
+        except QueueNotFoundError as error:
+            if self.options.predefined_queues or not self.options.create_missing_queues:
+                raise
+            return self._create(name, error)
+
+    def _find(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
+        predefined = self.options.predefined_queues
+        if predefined:
+            return self._predefined(queue, name)
+        problem = name_problem(name)
+        if problem:
+            raise ConfigurationError(
+                f"queue {queue!r} would be {name!r} on AWS: {problem}", where="queue name"
+            )
+        return QueueAddress(url=self._service.queue_url(name), service=self._service)
+
+    def _predefined(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
+        for key in (queue, name):
+            found = self.options.predefined_queues.get(key)
+            if found is not None:
+                break
+        else:
+            known = ", ".join(sorted(self.options.predefined_queues))
+            raise QueueNotFoundError(
+                f"not among the predefined queues ({known})",
+                service="sqs",
+                resource=queue,
+                remedy=f"Add {queue!r} to broker_transport_options['predefined_queues'], or "
+                "remove that option so that queues are found by name",
+            )
+        url = QueueUrl(found.url)
+        if is_fifo(url) != is_fifo(name):
+            raise ConfigurationError(
+                f"predefined_queues[{queue!r}]: name and URL ({name_of_url(url)!r}) must both "
+                "end in '.fifo', or neither",
+                where="broker_transport_options",
+                key="predefined_queues",
+            )
+        return QueueAddress(url=url, service=self._service_of(found, queue))
+
+    def _service_of(self, queue: PredefinedQueue, name: str) -> QueueService:
+        own = credentials_or_none(
+            queue.access_key_id,
+            queue.secret_access_key,
+            queue.session_token,
+            where=f"broker_transport_options['predefined_queues'][{name!r}]",
+        )
+        if own is None and queue.region is None:
+            return self._service
+        access = replace(
+            self._access,
+            region=queue.region or self._access.region,
+            credentials=own or self._access.credentials,
+        )
+        return SqsQueueService(access)
+
+    def _create(self, name: QueueName, missing: QueueNotFoundError) -> QueueAddress:
+        options = self.options
+        timeout = options.visibility_timeout
+        if timeout is None:
+            timeout = NEW_QUEUE_VISIBILITY_TIMEOUT_SECONDS
+        attributes = {"VisibilityTimeout": str(timeout)}
+        if is_fifo(name):
+            attributes["FifoQueue"] = "true"
+        attributes.update(options.sqs_creation_attributes)
+        try:
+            url = self._service.create_queue(name, attributes, options.queue_tags)
+            logger.info("created the SQS queue %s", name)
+        except AlreadyExistsError:
+            # Another process was faster, with other attributes; the queue is there.
+            url = self._service.queue_url(name)
+        except AccessDeniedError as error:
+            raise QueueNotFoundError(
+                f"it does not exist, and creating it is not permitted ({error.reason})",
+                service="sqs",
+                operation="CreateQueue",
+                code=error.code,
+                resource=name,
+                remedy="Create the queue, check region and queue_name_prefix, or grant "
+                "sqs:CreateQueue",
+            ) from missing
+        return QueueAddress(url=url, service=self._service)
+
+
+_directories: PerProcess[tuple[object, ...], QueueDirectory] = PerProcess()
+
+
+def queue_directory(url: BrokerUrl, options: BrokerOptions) -> QueueDirectory:
+    """Return this process's directory for a broker URL and its options.
+
+    Raises:
+        ConfigurationError: no region.
+
+    Costs no request.
+    """
+    access = broker_access(url, options)
+    # The options are compared by their text: they hold mappings, which have no hash. What the
+    # text leaves out (secrets of predefined queues) is in the queue's URL or in the access.
+    key = (access.key(), repr(options), _secrets(options))
+    return _directories.get(key, lambda: QueueDirectory(options, SqsQueueService(access), access))
+
+
+def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:
+    """Return where the broker is and who asks.
+
+    Raises:
+        ConfigurationError: no region.
+    """
+    endpoint_url = options.endpoint_url
+    if endpoint_url is None and url.endpoint is not None:
+        endpoint = url.endpoint
+        if endpoint.port is None and options.port is not None:
+            endpoint = replace(endpoint, port=options.port)
+        endpoint_url = endpoint.url(is_secure=options.is_secure)
+    region = resolve_region(
+        options.region,
+        url.region,
+        options.client_config.get("region_name"),
+        endpoint_url=endpoint_url,
+        where="broker_url",
+    )
+    role = None
+    if options.sts_role_arn is not None:
+        role = AssumedRole(
+            role_arn=options.sts_role_arn,
+            duration_seconds=options.sts_token_timeout,
+            buffer_seconds=options.sts_token_buffer_time,
+        )
+    return Access(
+        region=region,
+        endpoint_url=endpoint_url,
+        credentials=_with_token(url.credentials, options.session_token),
+        role=role,
+        client_config=options.client_config,
+    )
+
+
+def _with_token(credentials: Credentials | None, token: str | None) -> Credentials | None:
+    if credentials is None or token is None:
+        return credentials
+    return replace(credentials, session_token=token)
+
+
+def _secrets(options: BrokerOptions) -> tuple[object, ...]:
+    return tuple(
+        (queue.access_key_id, queue.secret_access_key, queue.session_token)
+        for queue in options.predefined_queues.values()
+    )

@@ -1,0 +1,61 @@
+"""The message that Celery sees, with the receipt that settles it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kombu.transport import virtual
+
+from celery_aws.broker.directory import QueueAddress
+from celery_aws.core.envelope import decode_body
+from celery_aws.names import AmqpQueue, ReceiptHandle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What one delivery of one message is settled by, and where."""
+
+    queue: AmqpQueue
+    address: QueueAddress
+    handle: ReceiptHandle
+    receive_count: int = 1
+
+
+class SqsMessage(virtual.Message):
+    """A virtual message that carries its receipt beside its properties.
+
+    The receipt is no property on purpose: Celery pickles the properties into the pool child,
+    and stock sends the whole body twice that way. A body that cannot be decoded does not raise
+    here, where it would end the worker; it is kept in ``errors``, and Celery reports it as a
+    message that it cannot decode.
+    """
+
+    def __init__(
+        self,
+        payload: Mapping[str, Any],
+        channel: Any = None,
+        receipt: Receipt | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.receipt = receipt
+        self.errors: list[Any] = []
+        properties = payload["properties"]
+        body = payload.get("body") or ""
+        try:
+            body = decode_body(body, properties.get("body_encoding"))
+        except ValueError:
+            self.errors.append(sys.exc_info())
+        # Past the virtual base, which would decode once more and let errors out.
+        super(virtual.Message, self).__init__(
+            body=body,
+            channel=channel,
+            delivery_tag=properties["delivery_tag"],
+            content_type=payload.get("content-type"),
+            content_encoding=payload.get("content-encoding"),
+            headers=payload.get("headers"),
+            properties=properties,
+            delivery_info=properties["delivery_info"],
+            postencode="utf-8",
+            **kwargs,
+        )

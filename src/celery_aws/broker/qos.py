@@ -1,0 +1,195 @@
+"""Quality of service of one channel: its credits, and the messages that it holds.
+
+Unlike the virtual base's, it is used by several threads: receivers reserve credits, the
+delivering thread adds messages, and acknowledgements come from whatever thread Celery's pool
+calls back on. Facts: kombu/transport/virtual/base.py ``QoS``, facts of the worker's use in
+celery/worker/consumer/consumer.py (``call_soon_ack``, ``apply_eta_task``).
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from celery_aws.broker.acker import Acker
+from celery_aws.broker.message import SqsMessage
+from celery_aws.core.credits import Credits
+from celery_aws.core.polling import Contention, Poll, next_poll
+
+#: Seconds between two looks at ``can_consume``, which Celery replaces on an instance to stop
+#: prefetching (celery/worker/consumer/tasks.py) and which tells nobody when it changes.
+_RECHECK_SECONDS = 1.0
+
+
+@dataclass(eq=False)
+class PollTicket:
+    """A receiver's place in the line for credits."""
+
+    busy: bool = False
+    #: Set to leave the line.
+    withdrawn: bool = False
+
+
+class SqsQoS:
+    """The credits and the unsettled messages of one channel."""
+
+    def __init__(self, channel: Any, acker: Acker, prefetch_count: int = 0) -> None:
+        self.channel = channel
+        self._acker = acker
+        self._credits = Credits(prefetch_count=prefetch_count)
+        self._held: dict[str, SqsMessage] = {}
+        self._line: deque[PollTicket] = deque()
+        self._receivers = 0
+        self._changed = threading.Condition()
+
+    # What kombu and Celery ask.
+
+    @property
+    def prefetch_count(self) -> int:
+        """Most messages held at once; 0 is no limit."""
+        return self._credits.prefetch_count
+
+    @prefetch_count.setter
+    def prefetch_count(self, prefetch_count: int) -> None:
+        with self._changed:
+            self._credits = self._credits.with_prefetch_count(prefetch_count or 0)
+            self._changed.notify_all()
+
+    def can_consume(self) -> bool:
+        """Tell whether one more message may be asked for."""
+        return self._credits.free != 0
+
+    def can_consume_max_estimate(self) -> int | None:
+        """Return how many more messages may be asked for; None is any number."""
+        return self._credits.free
+
+    def get(self, delivery_tag: str) -> SqsMessage:
+        """Return an unsettled message."""
+        return self._held[delivery_tag]
+
+    def append(self, message: SqsMessage, delivery_tag: str, *, reserved: bool = False) -> None:
+        """Hold a message that is about to be delivered.
+
+        Args:
+            message: the message.
+            delivery_tag: its tag.
+            reserved: a receiver has reserved its credit.
+        """
+        with self._changed:
+            self._held[delivery_tag] = message
+            self._credits = self._credits.deliver() if reserved else self._credits.hold()
+
+    def ack(self, delivery_tag: str) -> None:
+        """Delete the message, soon; an unknown tag was settled before and is ignored."""
+        message = self._settle(delivery_tag)
+        if message is not None and message.receipt is not None:
+            self._acker.delete(message.receipt)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Delete the message, or give it back to its queue at once."""
+        message = self._settle(delivery_tag)
+        if message is None or message.receipt is None:
+            return
+        if requeue:
+            self._acker.give_back(message.receipt)
+        else:
+            self._acker.delete(message.receipt)
+
+    def give_back(self, delivery_tag: str, visible_in_seconds: int) -> None:
+        """Let the queue hand the message out again, after some time."""
+        message = self._settle(delivery_tag)
+        if message is not None and message.receipt is not None:
+            self._acker.give_back(message.receipt, visible_in_seconds=visible_in_seconds)
+
+    def restore_unacked(self) -> None:
+        """Give back every message that is not settled."""
+        with self._changed:
+            messages = list(self._held.values())
+            self._held.clear()
+            self._credits = self._credits.settle(len(messages))
+            self._changed.notify_all()
+        for message in messages:
+            if message.receipt is not None:
+                self._acker.give_back(message.receipt)
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:  # noqa: ARG002 - kombu's signature
+        """Give back every message that is not settled; kombu's name for it at close."""
+        self.restore_unacked()
+
+    # What receivers ask.
+
+    def join(self) -> None:
+        """One more receiver shares the credits."""
+        with self._changed:
+            self._receivers += 1
+
+    def leave(self) -> None:
+        """One receiver less."""
+        with self._changed:
+            self._receivers -= 1
+            self._changed.notify_all()
+
+    def withdraw(self, ticket: PollTicket) -> None:
+        """Let :meth:`reserve` of this ticket return None now and always."""
+        with self._changed:
+            ticket.withdrawn = True
+            self._changed.notify_all()
+
+    def reserve(
+        self, ticket: PollTicket, *, wait_time_seconds: int, rest_seconds: float
+    ) -> Poll | None:
+        """Wait in line for credits, and reserve them for one poll.
+
+        Args:
+            ticket: the receiver's; one ticket stands in line once.
+            wait_time_seconds: the longest poll wanted.
+            rest_seconds: the rest wanted after a poll that brings nothing.
+
+        Returns:
+            The poll, whose ``max_messages`` credits are reserved; None once withdrawn.
+        """
+        with self._changed:
+            self._line.append(ticket)
+            try:
+                while not ticket.withdrawn:
+                    if self._line[0] is ticket and self.can_consume():
+                        poll = self._poll(ticket, wait_time_seconds, rest_seconds)
+                        if poll is not None:
+                            self._credits = self._credits.reserve(poll.max_messages)
+                            return poll
+                    self._changed.wait(_RECHECK_SECONDS)
+                return None
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def release(self, messages: int) -> None:
+        """Give back credits whose messages did not come, or were not delivered."""
+        if not messages:
+            return
+        with self._changed:
+            self._credits = self._credits.release(messages)
+            self._changed.notify_all()
+
+    def _poll(self, ticket: PollTicket, wait_time_seconds: int, rest_seconds: float) -> Poll | None:
+        others = [each for each in self._line if each is not ticket]
+        contention = Contention(
+            receivers=self._receivers,
+            waiting=len(others),
+            waiting_busy=sum(each.busy for each in others),
+        )
+        return next_poll(
+            self._credits,
+            contention,
+            busy=ticket.busy,
+            wait_time_seconds=wait_time_seconds,
+            rest_seconds=rest_seconds,
+        )
+
+    def _settle(self, delivery_tag: str) -> SqsMessage | None:
+        with self._changed:
+            message = self._held.pop(delivery_tag, None)
+            if message is not None:
+                self._credits = self._credits.settle()
+                self._changed.notify_all()
+            return message

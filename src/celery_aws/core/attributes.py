@@ -1,0 +1,70 @@
+"""DynamoDB's typed JSON as values: what an attribute looks like and how large an item is.
+
+``{"S": "text"}``, ``{"N": "12"}`` (numbers travel as text), ``{"B": b"bytes"}``: boto3's
+low-level form, which is also what the in-memory double keeps. Nothing here talks to AWS.
+Facts: "Item size" in the DynamoDB developer guide (read 2026-11-22).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+AttributeValue = Mapping[str, Any]
+Item = Mapping[str, AttributeValue]
+
+#: What a number costs beside its digits, two digits to a byte.
+_NUMBER_OVERHEAD_BYTES = 1
+_DIGITS_PER_BYTE = 2
+
+
+def text(value: str) -> AttributeValue:
+    """Return ``value`` as a string attribute."""
+    return {"S": value}
+
+
+def number(value: float | Decimal) -> AttributeValue:
+    """Return ``value`` as a number attribute, in plain digits."""
+    return {"N": format(Decimal(str(value)), "f")}
+
+
+def binary(value: bytes) -> AttributeValue:
+    """Return ``value`` as a binary attribute."""
+    return {"B": value}
+
+
+def number_of(item: Item, name: str) -> Decimal | None:
+    """Return the number in attribute ``name``, or None if the item has no such number."""
+    value = item.get(name, {}).get("N")
+    return None if value is None else Decimal(value)
+
+
+def text_of(item: Item, name: str) -> str | None:
+    """Return the string in attribute ``name``, or None if the item has no such string."""
+    value = item.get(name, {}).get("S")
+    return None if value is None else str(value)
+
+
+def binary_of(item: Item, name: str) -> bytes | None:
+    """Return the bytes in attribute ``name``, or None if the item has no such bytes."""
+    value = item.get(name, {}).get("B")
+    return None if value is None else bytes(value)
+
+
+def item_bytes(item: Item) -> int:
+    """Return the size by which DynamoDB measures ``item``: names and values, in bytes.
+
+    Exact for strings and binaries; a number may be off by a byte, which AWS leaves open.
+    """
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: AttributeValue) -> int:
+    ((kind, content),) = value.items()
+    if kind == "S":
+        return len(content.encode())
+    if kind == "B":
+        return len(content)
+    if kind == "N":
+        digits = Decimal(content).normalize().as_tuple().digits
+        return -(-len(digits) // _DIGITS_PER_BYTE) + _NUMBER_OVERHEAD_BYTES
+    raise TypeError(f"no attribute of type {kind!r} is used in this package")

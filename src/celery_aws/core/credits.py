@@ -1,0 +1,63 @@
+"""Credits: how many messages a channel may still take, as an immutable value.
+
+A credit is *reserved* before a receive asks SQS for a message, becomes *held* when the
+message is delivered, and is free again when the message is settled. So the prefetch count
+holds for any number of queues, and no message waits invisibly in a worker without a slot.
+"""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credits:
+    """The books of one channel; every method returns new books."""
+
+    #: Most messages held at once; 0 is no limit.
+    prefetch_count: int = 0
+    #: Messages asked for and not delivered yet.
+    reserved: int = 0
+    #: Messages delivered and not settled yet.
+    held: int = 0
+
+    @property
+    def free(self) -> int | None:
+        """Messages that may still be asked for; None is any number."""
+        if not self.prefetch_count:
+            return None
+        return max(0, self.prefetch_count - self.reserved - self.held)
+
+    def with_prefetch_count(self, prefetch_count: int) -> "Credits":
+        """Change the limit; what is reserved or held beyond it runs out by itself."""
+        return replace(self, prefetch_count=prefetch_count)
+
+    def reserve(self, messages: int) -> "Credits":
+        """Ask for messages.
+
+        Raises:
+            ValueError: that many are not free.
+        """
+        if self.free is not None and messages > self.free:
+            raise ValueError(f"{messages} credits asked for, {self.free} are free")
+        return replace(self, reserved=self.reserved + messages)
+
+    def release(self, messages: int) -> "Credits":
+        """Give back what was reserved and did not come."""
+        return replace(self, reserved=_minus(self.reserved, messages))
+
+    def deliver(self) -> "Credits":
+        """One reserved message was delivered."""
+        return replace(self, reserved=_minus(self.reserved, 1), held=self.held + 1)
+
+    def hold(self) -> "Credits":
+        """One message was delivered that nobody had reserved (a synchronous get)."""
+        return replace(self, held=self.held + 1)
+
+    def settle(self, messages: int = 1) -> "Credits":
+        """Held messages were acknowledged, rejected or given back."""
+        return replace(self, held=_minus(self.held, messages))
+
+
+def _minus(count: int, messages: int) -> int:
+    if messages > count:
+        raise ValueError(f"{messages} of {count}")
+    return count - messages

@@ -1,0 +1,131 @@
+"""The message envelope: kombu's virtual message as the body of an SQS message.
+
+Written once encoded: a text body (JSON, YAML) stays text inside the JSON envelope, a binary
+one (pickle, msgpack, compressed) becomes base64. Stock encodes twice, which costs a third of
+the size limit and of the bill. Read are all forms: ours, both of the stock transport, and
+JSON that somebody else put on the queue, which is handed on as stock does.
+
+The format is public: golden files hold it, CHANGELOG.md tells of changes. Facts:
+kombu/transport/virtual/base.py (``Message``, ``encode_body``), kombu/transport/SQS/__init__.py
+(``_put``, ``_message_to_python``).
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kombu.utils.json import dumps, loads
+
+from celery_aws.errors import MessageTooLargeError
+from celery_aws.limits import SQS_MESSAGE_BYTES
+
+TEXT = "utf-8"
+BASE64 = "base64"
+
+_BASE64_TEXT = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+#: base64 makes 4 characters of 3 bytes; JSON makes 2 of each quote, backslash and line end.
+_BASE64_GROWTH = 1 / 3
+_ESCAPED = ('"', "\\", "\n", "\r", "\t")
+
+
+def encode_body(body: str | bytes) -> tuple[str, str]:
+    """Return the body as text for the envelope, and the name of its encoding.
+
+    Args:
+        body: what the serializer (and compression) made of the task.
+
+    Returns:
+        The text and ``utf-8`` or ``base64``, whichever is shorter for a text body.
+    """
+    if isinstance(body, str):
+        encoded = body.encode()
+        if len(body) + _growth_as_text(body) <= len(encoded) * (1 + _BASE64_GROWTH):
+            return body, TEXT
+        body = encoded
+    return base64.b64encode(body).decode("ascii"), BASE64
+
+
+def decode_body(body: str | bytes, encoding: str | None) -> str | bytes:
+    """Undo :func:`encode_body`.
+
+    Raises:
+        ValueError: the text is not valid base64, or the encoding has another name.
+    """
+    if not encoding or encoding.lower() == TEXT:
+        return body
+    if encoding.lower() != BASE64:
+        raise ValueError(f"unknown body_encoding {encoding!r}")
+    return base64.b64decode(body)
+
+
+def dump_envelope(message: Mapping[str, Any], *, as_base64: bool = False) -> str:
+    """Return the SQS body for a virtual message.
+
+    Args:
+        message: ``body``, ``headers``, ``properties``, ``content-type``, ``content-encoding``.
+        as_base64: encode the whole once more, as the stock transport does by default.
+
+    Returns:
+        ASCII text, so that no character is one that SQS refuses.
+    """
+    text = str(dumps(message))
+    return base64.b64encode(text.encode()).decode("ascii") if as_base64 else text
+
+
+def load_envelope(body: str) -> dict[str, Any]:
+    """Return the virtual message for an SQS body, whoever wrote it.
+
+    What is not an envelope becomes the body of one without headers, so that Celery reports it
+    as an unknown message; nothing makes this raise.
+    """
+    text = _without_outer_base64(body)
+    try:
+        payload = loads(text)
+    except ValueError:
+        payload = None
+    if not _is_envelope(payload):
+        return {"body": text, "properties": {"delivery_info": {}}, "headers": {}}
+    return dict(payload)
+
+
+def check_size(body: str, *, queue: str, limit_bytes: int = SQS_MESSAGE_BYTES) -> None:
+    """Refuse a body that SQS would refuse, before anything is sent.
+
+    Args:
+        body: the SQS body.
+        queue: its queue, for the error.
+        limit_bytes: what the queue takes.
+
+    Raises:
+        MessageTooLargeError: with size, limit and remedy.
+    """
+    size_bytes = len(body) if body.isascii() else len(body.encode())
+    if size_bytes > limit_bytes:
+        raise MessageTooLargeError(queue=queue, size_bytes=size_bytes, limit_bytes=limit_bytes)
+
+
+def _growth_as_text(text: str) -> int:
+    if not text.isascii():  # JSON writes every such character as \\uXXXX
+        return len(json.dumps(text)) - len(text)
+    return sum(text.count(character) for character in _ESCAPED)
+
+
+def _without_outer_base64(body: str) -> str:
+    candidate = body.strip()
+    if not candidate or _BASE64_TEXT.fullmatch(candidate) is None:
+        return body
+    try:
+        return base64.b64decode(candidate, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return body
+
+
+def _is_envelope(payload: Any) -> bool:
+    if not isinstance(payload, dict):
+        return False
+    properties = payload.get("properties")
+    return isinstance(properties, dict) and isinstance(properties.get("delivery_info", {}), dict)

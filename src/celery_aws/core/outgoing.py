@@ -1,0 +1,89 @@
+"""What a publisher's properties mean to SQS: group, deduplication, delay, attributes.
+
+Names and defaults are the stock transport's, in both its spellings. Facts:
+kombu/transport/SQS/__init__.py ``_put`` and ``_resolve_delay_seconds``; SendMessage in the SQS
+API reference.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery_aws.core.envelope import check_size, dump_envelope
+from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.queue_names import is_fifo
+from celery_aws.limits import SQS_DELAY_SECONDS_MAX
+from celery_aws.names import QueueName
+
+logger = logging.getLogger(__name__)
+
+#: FIFO messages without a group share this one, as with the stock transport.
+DEFAULT_GROUP = "default"
+
+
+def outgoing_message(
+    message: Mapping[str, Any],
+    *,
+    queue: QueueName,
+    as_base64: bool = False,
+    new_deduplication_id: Callable[[], str],
+) -> OutgoingMessage:
+    """Return the SendMessage for a virtual message.
+
+    Args:
+        message: the virtual message, its body encoded. Not changed.
+        queue: the queue's name on AWS; a FIFO queue takes a group and no delay.
+        as_base64: see :func:`celery_aws.core.envelope.dump_envelope`.
+        new_deduplication_id: makes the id of a FIFO message that names none.
+
+    Raises:
+        MessageTooLargeError: SQS would refuse it.
+    """
+    properties = dict(message.get("properties") or {})
+    attributes = properties.pop("message_attributes", None) or {}
+    body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
+    check_size(body, queue=queue)
+    delay_seconds = delay_of(properties)
+    group = properties.get("MessageGroupId")
+    if not is_fifo(queue):
+        return OutgoingMessage(
+            body=body,
+            delay_seconds=delay_seconds,
+            message_group_id=group,
+            message_attributes=attributes,
+        )
+    if delay_seconds:
+        logger.warning(
+            "queue %s: a FIFO queue takes no delay of a single message; the delay of %s s is "
+            "ignored",
+            queue,
+            delay_seconds,
+        )
+    return OutgoingMessage(
+        body=body,
+        message_group_id=group or DEFAULT_GROUP,
+        message_deduplication_id=properties.get("MessageDeduplicationId") or new_deduplication_id(),
+        message_attributes=attributes,
+    )
+
+
+def delay_of(properties: Mapping[str, Any]) -> int | None:
+    """Return the delay in seconds that the properties ask for, or None.
+
+    Above what SQS takes it is cut to that, with a warning; what is no delay is ignored with one.
+    """
+    for key in ("delay_seconds", "DelaySeconds"):
+        value = properties.get(key)
+        if value is None:
+            continue
+        try:
+            seconds = int(value)
+        except (TypeError, ValueError, OverflowError):
+            seconds = -1
+        if seconds < 0:
+            logger.warning("%s=%r is no delay; the message is sent without one", key, value)
+            return None
+        if seconds > SQS_DELAY_SECONDS_MAX:
+            logger.warning("%s=%r is cut to SQS's %s s", key, value, SQS_DELAY_SECONDS_MAX)
+        return min(seconds, SQS_DELAY_SECONDS_MAX)
+    return None

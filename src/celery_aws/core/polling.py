@@ -1,0 +1,96 @@
+"""How a receiver polls its queue: how many messages, for how long, and the rest after it.
+
+A long poll cannot be called back, and its reserved credits are nobody else's until it ends.
+So a receiver that shares its channel's credits with others takes only one while its queue is
+quiet, and when credits are short it also polls shorter, that a busy queue is not held up by a
+quiet one, nor the other way round.
+"""
+
+from dataclasses import dataclass
+
+from celery_aws.core.credits import Credits
+from celery_aws.limits import SQS_BATCH_ENTRIES, SQS_WAIT_TIME_SECONDS_MAX
+
+#: Seconds of a poll that asks for more than one message while others share the credits.
+BUSY_WAIT_SECONDS = 1
+
+#: Seconds of a poll while there are fewer than two credits for each receiver.
+SCARCE_WAIT_SECONDS = 5
+
+#: Seconds of a poll while receivers of other quiet queues wait for the credit.
+TURN_WAIT_SECONDS = 2
+
+#: Seconds that a quiet queue's receiver leaves its credit to a busy one that waits for it.
+YIELD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contention:
+    """Who else wants the channel's credits."""
+
+    #: Receivers of the channel, this one included.
+    receivers: int = 1
+    #: Other receivers that wait for a credit now, and how many of them were busy.
+    waiting: int = 0
+    waiting_busy: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll:
+    """One ReceiveMessage."""
+
+    max_messages: int
+    wait_seconds: int
+    #: Rest after it if it brings nothing.
+    rest_seconds: float = 0.0
+
+
+def next_poll(
+    credits: Credits,  # noqa: A002 - the field's own word
+    contention: Contention,
+    *,
+    busy: bool,
+    wait_time_seconds: int,
+    rest_seconds: float = 0.0,
+) -> Poll | None:
+    """Decide the next poll of one receiver.
+
+    Args:
+        credits: the channel's books.
+        contention: who else wants its credits.
+        busy: the receiver's last poll brought messages.
+        wait_time_seconds: the longest poll wanted.
+        rest_seconds: the rest wanted after a poll that brought nothing.
+
+    Returns:
+        The poll, or None while no credit is free.
+    """
+    free = credits.free
+    if free is None or (free and contention.receivers <= 1):
+        most = SQS_BATCH_ENTRIES if free is None else min(SQS_BATCH_ENTRIES, free)
+        return Poll(max_messages=most, wait_seconds=wait_time_seconds, rest_seconds=rest_seconds)
+    if not free:
+        return None
+    if busy:
+        # One credit is left for each receiver that waits.
+        most = min(SQS_BATCH_ENTRIES, max(1, free - contention.waiting))
+        return Poll(
+            max_messages=most,
+            wait_seconds=min(wait_time_seconds, BUSY_WAIT_SECONDS),
+            rest_seconds=0.0,
+        )
+    if contention.waiting_busy:
+        return Poll(max_messages=1, wait_seconds=0, rest_seconds=max(rest_seconds, YIELD_SECONDS))
+    return Poll(
+        max_messages=1,
+        wait_seconds=min(wait_time_seconds, _quiet_wait(credits, contention)),
+        rest_seconds=rest_seconds,
+    )
+
+
+def _quiet_wait(credits: Credits, contention: Contention) -> int:  # noqa: A002
+    if contention.waiting:
+        return TURN_WAIT_SECONDS
+    if credits.prefetch_count < 2 * contention.receivers:
+        return SCARCE_WAIT_SECONDS
+    return SQS_WAIT_TIME_SECONDS_MAX  # enough for everybody

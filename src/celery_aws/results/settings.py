@@ -1,0 +1,123 @@
+"""From ``result_backend`` and the settings around it to one frozen value.
+
+Four places may say something: the URL's host and path, its query,
+``result_backend_transport_options``, and Celery's own ``dynamodb_endpoint_url`` (which stock
+reads too). They are stronger in this order, the endpoint aside: what is called an endpoint
+URL wins over the host of the result URL. No I/O beyond boto3's look into its profile.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery_aws.aws.clients import Access, AssumedRole, resolve_region
+from celery_aws.aws.table_schema import TableSpec
+from celery_aws.config.credentials import Credentials
+from celery_aws.config.results import WHERE, ResultOptions, parse_result_options
+from celery_aws.config.urls import ResultUrl, parse_result_url
+from celery_aws.errors import ConfigurationError
+from celery_aws.names import TableName
+from celery_aws.results.items import table_spec
+
+TRANSPORT_OPTIONS = "result_backend_transport_options"
+
+#: What ``as_uri`` shows, whichever of the two schemes was written.
+SCHEME = "aws+dynamodb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultSettings:
+    """Where results are kept and what may be done there."""
+
+    access: Access
+    table: TableName
+    spec: TableSpec
+    creates_table: bool
+    #: Life of a result by the URL; None leaves it to Celery's ``result_expires``.
+    ttl_seconds: int | None
+    url: ResultUrl
+
+
+def result_settings(url: str | None, conf: Mapping[str, Any]) -> ResultSettings:
+    """Return the settings of the results table.
+
+    Args:
+        url: as Celery hands it to a backend, ``aws+`` cut off; None takes ``result_backend``
+            of ``conf`` if that is a URL, else defaults.
+        conf: the app's configuration.
+
+    Raises:
+        ConfigurationError: a wrong scheme, half a key pair, an unknown or ill-typed option,
+            no region.
+    """
+    parsed = parse_result_url(_own_url(url, conf))
+    options = _options(parsed, conf.get(TRANSPORT_OPTIONS) or {})
+    return ResultSettings(
+        access=_access(parsed, options, conf.get("dynamodb_endpoint_url")),
+        table=TableName(options.table),
+        spec=table_spec(read_capacity=options.read, write_capacity=options.write),
+        creates_table=options.create_table,
+        ttl_seconds=options.ttl_seconds,
+        url=dataclasses.replace(parsed, scheme=SCHEME),
+    )
+
+
+def _own_url(url: str | None, conf: Mapping[str, Any]) -> str:
+    # No URL: the class was named instead, or a pickled backend was read. The URL does not
+    # travel in a pickle, as it may hold a secret.
+    candidate = conf.get("result_backend") if url is None else url
+    if isinstance(candidate, str) and "://" in candidate:
+        return candidate
+    return f"{SCHEME}://"
+
+
+def _options(url: ResultUrl, transport_options: Mapping[str, Any]) -> ResultOptions:
+    if "session_token" in url.query:
+        raise ConfigurationError(
+            f"{WHERE}: a session token in the query would be shown by 'celery report'. Put it "
+            f"into {TRANSPORT_OPTIONS}['session_token']",
+            where=WHERE,
+            key="session_token",
+        )
+    # On their own first, so that an error names the setting that it is in.
+    parse_result_options(transport_options, where=TRANSPORT_OPTIONS)
+    named = {"region": url.region, "table": url.table}
+    given = {key: value for key, value in named.items() if value is not None}
+    return parse_result_options({**transport_options, **url.query, **given})
+
+
+def _access(url: ResultUrl, options: ResultOptions, celery_endpoint_url: str | None) -> Access:
+    endpoint_url = options.endpoint_url or celery_endpoint_url
+    if endpoint_url is None and url.endpoint is not None:
+        endpoint_url = url.endpoint.url(is_secure=options.is_secure)
+    return Access(
+        region=resolve_region(options.region, endpoint_url=endpoint_url, where=WHERE),
+        endpoint_url=endpoint_url,
+        credentials=_credentials(url.credentials, options.session_token),
+        role=_role(options),
+        client_config=options.client_config,
+    )
+
+
+def _credentials(pair: Credentials | None, session_token: str | None) -> Credentials | None:
+    if session_token is None:
+        return pair
+    if pair is None:
+        raise ConfigurationError(
+            f"{TRANSPORT_OPTIONS}['session_token'] is given without a key pair in "
+            "result_backend. Give both, or neither to use boto3's default chain",
+            where=TRANSPORT_OPTIONS,
+            key="session_token",
+        )
+    return dataclasses.replace(pair, session_token=session_token)
+
+
+def _role(options: ResultOptions) -> AssumedRole | None:
+    if options.sts_role_arn is None:
+        return None
+    return AssumedRole(
+        role_arn=options.sts_role_arn,
+        duration_seconds=options.sts_token_timeout,
+        buffer_seconds=options.sts_token_buffer_time,
+    )

@@ -1,0 +1,15 @@
+import pytest
+
+from celery_aws.core.backoff import Backoff
+
+BACKOFF = Backoff(base_seconds=0.5, cap_seconds=4.0)
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(0, 0.5), (1, 1), (3, 4), (4, 4), (9999, 4)])
+def test_the_bound_doubles_up_to_the_cap(attempt: int, seconds: float) -> None:
+    assert BACKOFF.bound_seconds(attempt) == seconds
+
+
+def test_the_wait_is_anywhere_below_the_bound() -> None:
+    assert BACKOFF.wait_seconds(1, lambda: 0.0) == 0
+    assert BACKOFF.wait_seconds(1, lambda: 0.25) == 0.25
