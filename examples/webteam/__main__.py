@@ -74,7 +74,7 @@ def _run(scratch: Path) -> int:
         screen.fact("result_backend", app.conf.result_backend)
         number = _show_steps(steps.Surroundings(scratch, mails), worker)
     # Now the worker has ended, and its processes have written their counts.
-    screen.title("AWS requests")
+    screen.title("AWS requests: by the client, by the worker, by the processes of its pool")
     screen.requests(request_log.read(scratch))
     return number
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from examples.webteam.request_log import ROLES, Counts
 
-LABEL_WIDTH = 22
-RESULT_WIDTH = 58
+#: Together with mark and seconds, 80 columns.
+LABEL_WIDTH = 20
+RESULT_WIDTH = 50
 
 _GREEN, _RED, _DIM, _BOLD = "32", "31", "2", "1"
 

@@ -49,7 +49,7 @@ def all_steps() -> Iterator[tuple[str, Step]]:
     """Return every step with its label."""
     yield "resize an image", resize_an_image
     yield "send a mail", send_a_mail
-    yield "report over a CSV file", report_over_a_csv_file
+    yield "report over a CSV", report_over_a_csv_file
     yield "chain of 3", chain_of_three
     yield "group of 4", group_of_thumbnails
     yield "chord of 4 + 1", chord_over_the_years
@@ -67,7 +67,7 @@ def resize_an_image(here: Surroundings) -> Outcome:
 
 
 def send_a_mail(here: Surroundings) -> Outcome:
-    result = send_mail.delay("ann@example.com", "Your order is on its way", "Hello Ann.")
+    result = send_mail.delay("ann@example.com", "Your order", "Hello Ann.")
     message_id = result.get(timeout=TIMEOUT)
     _expect([mail["Message-ID"] for mail in here.mails.mails], [message_id])
     mail = here.mails.mails[0]
@@ -77,7 +77,7 @@ def send_a_mail(here: Surroundings) -> Outcome:
 def report_over_a_csv_file(_: Surroundings) -> Outcome:
     year = report.delay(2015).get(timeout=TIMEOUT)
     _expect((year["days"], year["hottest_on"]), (365, "2015-07-19"))
-    hottest = f"hottest {year['hottest_c']} C on {year['hottest_on']}"
+    hottest = f"{year['hottest_c']} C on {year['hottest_on']}"
     return Outcome(f"Seattle 2015: {year['wet_days']} wet days, {hottest}")
 
 
@@ -86,14 +86,14 @@ def chain_of_three(here: Surroundings) -> Outcome:
     picture = steps.delay().get(timeout=TIMEOUT)
     name, size = Path(picture["path"]).name, (picture["width"], picture["height"])
     _expect((name, size), ("photo-640px-grey-framed.jpg", (680, 520)))
-    return Outcome(f"resize | grey | frame -> {name}")
+    return Outcome(f"resize, grey, frame: {name}")
 
 
 def group_of_thumbnails(here: Surroundings) -> Outcome:
     photo = str(_photo(here.folder))
     pictures = group(resize.s(photo, width) for width in WIDTHS)().get(timeout=TIMEOUT)
     _expect([picture["width"] for picture in pictures], list(WIDTHS))
-    return Outcome(f"thumbnails {', '.join(map(str, WIDTHS))} pixels wide, in order")
+    return Outcome(f"thumbnails {', '.join(map(str, WIDTHS))} pixels wide")
 
 
 def chord_over_the_years(_: Surroundings) -> Outcome:
@@ -106,7 +106,7 @@ def chord_over_the_years(_: Surroundings) -> Outcome:
 def retry_with_backoff(_: Surroundings) -> Outcome:
     rate = fetch_rate.delay("JPY").get(timeout=TIMEOUT)
     _expect(rate["attempts"], 3)
-    return Outcome("failed twice, waited 1 s and 2 s, succeeded at the 3rd attempt")
+    return Outcome("failed twice, waited 1 s and 2 s, then succeeded")
 
 
 def task_that_fails(_: Surroundings) -> Outcome:
@@ -116,7 +116,7 @@ def task_that_fails(_: Surroundings) -> Outcome:
     except CardDeclinedError as error:
         if not result.traceback:
             raise UnexpectedError("the traceback is missing") from error
-        text = f"{result.state}: {type(error).__name__}; its traceback, from the worker:"
+        text = f"{type(error).__name__}, with the worker's traceback:"
         return Outcome(text, tuple(_own_frames(result.traceback)))
     raise UnexpectedError("the failing task did not fail")
 
