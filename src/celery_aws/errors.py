@@ -8,7 +8,13 @@ from typing import Any
 
 
 class CeleryAwsError(Exception):
-    """Root of every error that this package raises."""
+    """Root of every error that this package raises.
+
+    One can be pickled, as it has to be on its way out of a forked pool process.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.args, dict(self.__dict__))
 
 
 class ConfigurationError(CeleryAwsError, ValueError):
@@ -200,3 +206,13 @@ class StaleReceiptError(AwsError):
 
 class InvalidRequestError(AwsError):
     """AWS does not accept the request as it is; sending it again cannot help."""
+
+
+def _rebuilt(
+    cls: type[CeleryAwsError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> CeleryAwsError:
+    # Not by the constructor, which would add the remedy to a text that has it already.
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

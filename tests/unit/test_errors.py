@@ -1,9 +1,18 @@
 import inspect
+import pickle
 
 import pytest
 
 from celery_aws import errors
-from celery_aws.errors import AwsError, CeleryAwsError, ConfigurationError, QueueNotFoundError
+from celery_aws.core.attributes import text
+from celery_aws.errors import (
+    AwsError,
+    CeleryAwsError,
+    ConditionFailedError,
+    ConfigurationError,
+    QueueNotFoundError,
+    TableNotFoundError,
+)
 
 ALL = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, Exception)]
 
@@ -55,3 +64,17 @@ def test_a_configuration_error_is_a_value_error_with_its_place() -> None:
 )  # fmt: skip
 def test_what_may_pass_is_temporary(cls: type[Exception]) -> None:
     assert issubclass(cls, errors.TemporaryError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError("bad", where="result_backend", key="table"),
+        TableNotFoundError("none", service="dynamodb", operation="PutItem", resource="t"),
+        ConditionFailedError("lost", item={"id": text("x")}, service="dynamodb"),
+    ],
+)
+def test_an_error_leaves_a_process_as_it_is(error: CeleryAwsError) -> None:
+    copied = pickle.loads(pickle.dumps(error))
+    assert type(copied) is type(error)
+    assert (str(copied), vars(copied)) == (str(error), vars(error))

@@ -48,7 +48,7 @@ def request_counts() -> dict[str, int]:
 
     Returns:
         Requests by ``service.Operation``, such as ``{"sqs.SendMessage": 3}``, retries
-        included. Costs no request.
+        included; the service is botocore's service id. Costs no request.
     """
     counts = process_meter().counts()
     return {f"{service}.{operation}": n for (service, operation), n in sorted(counts.items())}

@@ -55,8 +55,12 @@ class Channel(virtual.Channel):
         self._acker = connection.acker
         self._buffer = connection.buffer
         self._clock = connection.clock
-        self.directory: QueueDirectory = connection.directory
         self._receivers: dict[str, Receiver] = {}
+
+    @property
+    def directory(self) -> QueueDirectory:
+        """Where the queues are."""
+        return cast("QueueDirectory", self.connection.directory)
 
     # Exchanges and queues.
 
@@ -224,7 +228,7 @@ class Channel(virtual.Channel):
         self._active_queues.append(queue)
         self._consumers.add(consumer_tag)
         self._receivers[consumer_tag] = receiver
-        receiver.start()
+        self.connection.start_soon(receiver)
 
     def basic_cancel(self, consumer_tag: str) -> None:
         """Stop receiving, and give back what was received and not delivered.

@@ -117,10 +117,18 @@ class Receiver(BackgroundThread):
         self._address: QueueAddress | None = None
         self._failures = 0
         self._stop_rest = threading.Event()
+        # Before the thread starts: the first of several receivers must know that it is not
+        # alone, or its first long poll takes the credits of all.
+        self._credits.join()
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """Stop polling, and share the credits no longer."""
+        if not self.stopping:
+            self._credits.leave()
+        return super().stop(timeout_seconds)
 
     def run(self) -> None:
         """Poll until stopped."""
-        self._credits.join()
         try:
             while not self.stopping:
                 poll = self._credits.reserve(
@@ -134,8 +142,6 @@ class Receiver(BackgroundThread):
         except Exception as error:
             logger.critical("receiver of queue %s failed", self.queue, exc_info=True)
             self._buffer.put_failure(ReceiverFailedError(self.queue, error))
-        finally:
-            self._credits.leave()
 
     def wake(self) -> None:
         """End every wait but the long poll itself, which cannot be called back."""

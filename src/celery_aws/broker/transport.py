@@ -6,6 +6,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 
 import logging
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from kombu.transport import virtual
@@ -15,7 +16,8 @@ from celery_aws.broker.acker import Acker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.delivery import DeliveryBuffer
-from celery_aws.broker.directory import queue_directory
+from celery_aws.broker.directory import QueueDirectory, queue_directory
+from celery_aws.broker.receiver import Receiver
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
 from celery_aws.config.credentials import credentials_or_none
@@ -66,12 +68,22 @@ class Transport(virtual.Transport):
         self.options = parse_broker_options(client.transport_options or {})
         super().__init__(client, **kwargs)
         hide_secrets_in_info(client, self)
-        self.directory = queue_directory(self.url, self.options)
         self.buffer = DeliveryBuffer()
         self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
         self._loop: Any = None
+        self._unstarted: list[Receiver] = []
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
+
+    @cached_property
+    def directory(self) -> QueueDirectory:
+        """Where the queues are.
+
+        Not looked for when the transport is made: ``celery report`` makes one of the bare URL,
+        without the options that name the region, only to show it (celery/app/utils.py
+        ``filter_hidden_settings``).
+        """
+        return queue_directory(self.url, self.options)
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -92,6 +104,7 @@ class Transport(virtual.Transport):
         Raises:
             TemporaryError: no answer; Celery tries again, with one line of log a try.
             CredentialsError: wrong credentials; trying again cannot help.
+            ConfigurationError: no region.
 
         Costs one GetQueueUrl, once a process and again after a request found no answer.
         """
@@ -113,16 +126,28 @@ class Transport(virtual.Transport):
         self._loop = loop
         loop.add_reader(self.buffer.fileno(), self._deliver_turn)
 
+    def start_soon(self, receiver: Receiver) -> None:
+        """Start a receiver when deliveries begin: by then all consumers of a start are known."""
+        self._unstarted.append(receiver)
+        if self._loop is not None:
+            self._loop.call_soon(self._start_receivers)
+
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # noqa: ARG002
         """Deliver one message, waiting for it if need be.
 
         Raises:
             TimeoutError: nothing came within ``timeout`` seconds.
         """
+        self._start_receivers()
         if not self.buffer.wait(timeout):
             raise TimeoutError
         for delivery in self.buffer.take(1):
             delivery.receiver.deliver(delivery.message)
+
+    def _start_receivers(self) -> None:
+        unstarted, self._unstarted = self._unstarted, []
+        for receiver in unstarted:
+            receiver.start()  # does nothing if it was cancelled meanwhile
 
     def _deliver_turn(self) -> None:
         for delivery in self.buffer.take(DELIVERIES_PER_TURN):

@@ -52,15 +52,27 @@ WITHOUT_EFFECT = ("fetch_message_attributes", "predefined_exchanges", "regioninf
 
 @dataclass(frozen=True, kw_only=True, config=FORBID_EXTRA)
 class PredefinedQueue:
-    """A queue that exists already, by URL, with credentials of its own if need be."""
+    """A queue that exists already, by URL, with credentials of its own if need be.
+
+    Attributes:
+        url: of the queue.
+        region: of the queue; default: that of the broker.
+        access_key_id: access key of a pair for this queue; default: that of the broker.
+        secret_access_key: its secret.
+        session_token: its token, if it is temporary.
+        backoff_policy: seconds after which a failed task is received again, by its attempt.
+        backoff_tasks: names of the tasks to which ``backoff_policy`` applies.
+    """
 
     url: QueueUrlText
     region: Text | None = None
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
-    backoff_policy: Mapping[int, int] = field(default_factory=dict)
-    backoff_tasks: tuple[str, ...] = ()
+    backoff_policy: Annotated[
+        Mapping[int, int], Allowed("a mapping from attempt to seconds, such as {1: 10, 2: 30}")
+    ] = field(default_factory=dict)
+    backoff_tasks: Annotated[tuple[str, ...], Allowed("a list of task names")] = ()
 
 
 PredefinedQueues = Annotated[
@@ -107,6 +119,8 @@ class BrokerOptions:
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
+        body_encoding: read by kombu's virtual transport itself.
+        deadletter_queue: read by kombu's virtual transport itself.
     """
 
     region: Text | None = None

@@ -75,13 +75,15 @@ def valid_keys(cls: type[Any]) -> dict[str, str]:
 
 def allowed_text(cls: type[Any], name: str) -> str:
     """Return what the field ``name`` of ``cls`` takes, in words."""
-    hint = get_type_hints(cls, include_extras=True)[name]
-    # ``X | None`` hides what X says about itself one level down.
-    for candidate in (hint, *get_args(hint)):
-        for note in getattr(candidate, "__metadata__", ()):
-            if isinstance(note, Allowed):
-                return note.text
-    return "text"
+    return _allowed_in(get_type_hints(cls, include_extras=True)[name]) or "text"
+
+
+def _allowed_in(hint: Any) -> str | None:
+    for note in getattr(hint, "__metadata__", ()):
+        if isinstance(note, Allowed):
+            return note.text
+    # ``X | None`` hides what X says about itself one level down, and notes of others another.
+    return next(filter(None, map(_allowed_in, get_args(hint))), None)
 
 
 def unknown_key(where: str, key: str, names: Iterable[str]) -> str:

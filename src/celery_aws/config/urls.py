@@ -156,8 +156,8 @@ def parse_result_url(url: str) -> ResultUrl:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     for key in SECRET_KEYS & query.keys():
         raise ConfigurationError(
-            f"{where}: {key} does not go into this URL, where Celery would show it, but into "
-            "result_backend_transport_options",
+            f"{where}: {key} in the query would be shown by 'celery report'. A session token "
+            "goes into result_backend_transport_options, a key pair in front of the host",
             where=where,
             key=key,
         )

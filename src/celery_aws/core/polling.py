@@ -1,9 +1,10 @@
 """How a receiver polls its queue: how many messages, for how long, and the rest after it.
 
 A long poll cannot be called back, and its reserved credits are nobody else's until it ends.
-So a receiver that shares its channel's credits with others takes only one while its queue is
-quiet, and when credits are short it also polls shorter, that a busy queue is not held up by a
-quiet one, nor the other way round.
+So no long poll takes the last credit if it can help it: a queue that is consumed from now on
+(``add_consumer``) must not wait for it. A receiver that shares its channel's credits takes
+only one while its queue is quiet, and when credits are short it also polls shorter, that a
+busy queue is not held up by a quiet one, nor the other way round.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from celery_aws.core.credits import Credits
 from celery_aws.limits import SQS_BATCH_ENTRIES, SQS_WAIT_TIME_SECONDS_MAX
 
-#: Seconds of a poll that asks for more than one message while others share the credits.
+#: Seconds of a poll of a busy queue. It finds messages at once, or the burst is over.
 BUSY_WAIT_SECONDS = 1
 
 #: Seconds of a poll while there are fewer than two credits for each receiver.
@@ -66,18 +67,18 @@ def next_poll(
         The poll, or None while no credit is free.
     """
     free = credits.free
-    if free is None or (free and contention.receivers <= 1):
-        most = SQS_BATCH_ENTRIES if free is None else min(SQS_BATCH_ENTRIES, free)
-        return Poll(max_messages=most, wait_seconds=wait_time_seconds, rest_seconds=rest_seconds)
-    if not free:
+    if free == 0:
         return None
     if busy:
-        # One credit is left for each receiver that waits.
-        most = min(SQS_BATCH_ENTRIES, max(1, free - contention.waiting))
         return Poll(
-            max_messages=most,
+            max_messages=_busy_share(free, contention),
             wait_seconds=min(wait_time_seconds, BUSY_WAIT_SECONDS),
-            rest_seconds=0.0,
+        )
+    if free is None or contention.receivers <= 1:
+        return Poll(
+            max_messages=_lone_share(free),
+            wait_seconds=wait_time_seconds,
+            rest_seconds=rest_seconds,
         )
     if contention.waiting_busy:
         return Poll(max_messages=1, wait_seconds=0, rest_seconds=max(rest_seconds, YIELD_SECONDS))
@@ -86,6 +87,19 @@ def next_poll(
         wait_seconds=min(wait_time_seconds, _quiet_wait(credits, contention)),
         rest_seconds=rest_seconds,
     )
+
+
+def _busy_share(free: int | None, contention: Contention) -> int:
+    if free is None:
+        return SQS_BATCH_ENTRIES
+    # One credit is left for each receiver that waits.
+    return min(SQS_BATCH_ENTRIES, max(1, free - contention.waiting))
+
+
+def _lone_share(free: int | None) -> int:
+    if free is None:
+        return SQS_BATCH_ENTRIES
+    return min(SQS_BATCH_ENTRIES, max(1, free - 1))
 
 
 def _quiet_wait(credits: Credits, contention: Contention) -> int:  # noqa: A002

@@ -87,9 +87,10 @@ def is_expired(item: Item, now: datetime) -> bool:
 
 
 def may_be_replaced(now: datetime) -> Condition:
-    """Return when a state may be written without knowing more: over nothing, over a state
-    of ours that is not a success, and over what has expired.
-    """  # noqa: D205 - one sentence
+    """Return when a state may be written without a look at what is there.
+
+    Over nothing, over a state of ours that is no success, and over what has expired.
+    """
     return any_of(
         Missing(ID),
         all_of(Present(STATUS), NotEquals(STATUS, text(states.SUCCESS))),

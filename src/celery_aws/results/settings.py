@@ -36,6 +36,7 @@ class ResultSettings:
     creates_table: bool
     #: Life of a result by the URL; None leaves it to Celery's ``result_expires``.
     ttl_seconds: int | None
+    #: The URL for people to see, region and table filled in.
     url: ResultUrl
 
 
@@ -53,13 +54,14 @@ def result_settings(url: str | None, conf: Mapping[str, Any]) -> ResultSettings:
     """
     parsed = parse_result_url(_own_url(url, conf))
     options = _options(parsed, conf.get(TRANSPORT_OPTIONS) or {})
+    access = _access(parsed, options, conf.get("dynamodb_endpoint_url"))
     return ResultSettings(
-        access=_access(parsed, options, conf.get("dynamodb_endpoint_url")),
+        access=access,
         table=TableName(options.table),
         spec=table_spec(read_capacity=options.read, write_capacity=options.write),
         creates_table=options.create_table,
         ttl_seconds=options.ttl_seconds,
-        url=dataclasses.replace(parsed, scheme=SCHEME),
+        url=_shown_url(parsed, access.region, options.table),
     )
 
 
@@ -72,14 +74,13 @@ def _own_url(url: str | None, conf: Mapping[str, Any]) -> str:
     return f"{SCHEME}://"
 
 
+def _shown_url(url: ResultUrl, region: str, table: str) -> ResultUrl:
+    # With what other settings have said: the worker's banner shows where results go.
+    shown = region if url.endpoint is None else url.region
+    return dataclasses.replace(url, scheme=SCHEME, region=shown, table=table)
+
+
 def _options(url: ResultUrl, transport_options: Mapping[str, Any]) -> ResultOptions:
-    if "session_token" in url.query:
-        raise ConfigurationError(
-            f"{WHERE}: a session token in the query would be shown by 'celery report'. Put it "
-            f"into {TRANSPORT_OPTIONS}['session_token']",
-            where=WHERE,
-            key="session_token",
-        )
     # On their own first, so that an error names the setting that it is in.
     parse_result_options(transport_options, where=TRANSPORT_OPTIONS)
     named = {"region": url.region, "table": url.table}

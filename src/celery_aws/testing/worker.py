@@ -105,8 +105,12 @@ class WorkerProcess:
         Raises:
             ProcessFailedError: it ended instead, or was not ready in time; with its last lines.
         """
-        if self.running:
-            return
+        if not self.running:
+            self.launch()
+            self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the worker and wait for nothing: for what it does before it consumes."""
         self._process = subprocess.Popen(  # noqa: S603
             self._command,
             cwd=self._directory,
@@ -120,8 +124,16 @@ class WorkerProcess:
         )
         self._output = ProcessOutput("worker", cast("IO[str]", self._process.stdout))
         self._output.start()
-        if not self._output.wait_for(_READY, self._start_timeout_seconds):
-            ended = self._output.ended
+
+    def wait_until_ready(self) -> None:
+        """Wait until the worker consumes.
+
+        Raises:
+            ProcessFailedError: it ended instead, or was not ready in time; with its last lines.
+        """
+        _, output = self._started()
+        if not output.wait_for(_READY, self._start_timeout_seconds):
+            ended = output.ended
             self.kill()
             how = "ended" if ended else f"was not ready within {self._start_timeout_seconds:g} s"
             raise self._failed(f"the worker {how}")

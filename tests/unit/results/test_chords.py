@@ -55,7 +55,7 @@ def test_a_counter_for_ever(make_backend: MakeBackend, service: MemoryTableServi
 def test_the_body_is_sent_once_when_all_parts_have_returned(
     backend: DynamoDBBackend, app: Celery, service: MemoryTableService
 ) -> None:
-    app.task(total, name="body")
+    app.task(total, name="body", shared=False)
     body = app.signature("body", chord_size=3)
     backend.apply_chord(("g", [AsyncResult(str(n), app=app) for n in range(3)]), body)
     service.requests.clear()

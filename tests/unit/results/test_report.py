@@ -22,8 +22,16 @@ def url(host: str) -> str:
 @pytest.mark.parametrize("host", HOSTS)
 def test_as_uri_masks_the_secret(app: Celery, host: str) -> None:
     backend = DynamoDBBackend(app=app, url=url(host), service=MemoryTableService())
-    assert backend.as_uri() == f"aws+dynamodb://AKIAKEY:**@{host}/results?ttl_seconds=60"
-    assert backend.as_uri(include_password=True) == f"aws+{url(host)}"
+    shown = host or "eu-west-1"
+    assert backend.as_uri() == f"aws+dynamodb://AKIAKEY:**@{shown}/results?ttl_seconds=60"
+    assert backend.as_uri(include_password=True) == f"aws+{url(shown)}"
+
+
+def test_as_uri_shows_what_other_settings_say(app: Celery) -> None:
+    app.conf.result_backend = "celery_aws.results:DynamoDBBackend"
+    app.conf.result_backend_transport_options = {"region": "eu-north-1", "table": "jobs"}
+    backend = DynamoDBBackend(app=app, service=MemoryTableService())
+    assert backend.as_uri() == "aws+dynamodb://@eu-north-1/jobs"
 
 
 @pytest.mark.parametrize("host", HOSTS)

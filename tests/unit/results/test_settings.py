@@ -94,7 +94,7 @@ def test_a_session_token_goes_with_its_key_pair() -> None:
         ("dynamodb://@eu-west-1/tasks?ttl_seconds=x", {}, "ttl_seconds.* = 'x': must be a whole"),
         ("dynamodb://@eu-west-1/t%20t", {}, "table.*DynamoDB table name"),
         ("dynamodb://@/tasks", {}, "no AWS region.*host of the result_backend URL"),
-        ("dynamodb://@eu-west-1/tasks?session_token=t", {}, "session token.*celery report"),
+        ("dynamodb://@eu-west-1/tasks?session_token=t", {}, "session_token.*celery report"),
         (
             "dynamodb://@eu-west-1/tasks",
             {"session_token": "hidden"},

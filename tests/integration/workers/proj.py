@@ -1,0 +1,71 @@
+"""The app that the workers of these tests run; its configuration comes as JSON.
+
+It never imports celery_aws: what the package does, it must do by being installed.
+"""
+
+import json
+import os
+import time
+from typing import Any
+
+from celery import Celery
+from celery.result import AsyncResult, allow_join_result
+
+app: Any = Celery("proj")
+app.conf.update(json.loads(os.environ["PROJ_CONFIG"]))
+
+
+@app.task(name="proj.add")
+def add(x: Any, y: Any) -> Any:
+    return x + y
+
+
+@app.task(name="proj.total")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@app.task(name="proj.whoami")
+def whoami() -> str:
+    return os.environ.get("PROJ_NAME", "")
+
+
+@app.task(name="proj.work")
+def work(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@app.task(name="proj.fail")
+def fail(why: str) -> None:
+    raise LookupError(why)
+
+
+@app.task(name="proj.third_time", bind=True, max_retries=5)
+def third_time(self: Any) -> int:
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.1)
+    return int(self.request.retries)
+
+
+@app.task(name="proj.quiet", ignore_result=True)
+def quiet() -> str:
+    return "nobody reads this"
+
+
+@app.task(name="proj.fan_out")
+def fan_out(count: int) -> list[str]:
+    """Publish from a pool child."""
+    return [add.delay(i, i).id for i in range(count)]
+
+
+@app.task(name="proj.read_results")
+def read_results(task_ids: list[str]) -> list[Any]:
+    """Read results in a pool child, which has a client of its own."""
+    with allow_join_result():
+        return [AsyncResult(task_id, app=app).get(timeout=20) for task_id in task_ids]
+
+
+@app.task(name="proj.delivery", bind=True)
+def delivery(self: Any) -> dict[str, Any]:
+    return dict(self.request.delivery_info)
