@@ -11,7 +11,7 @@ app = Celery("testing", broker="memory://", backend="cache+memory://")
 app.conf.worker_enable_remote_control = False
 
 
-@worker_ready.connect  # type: ignore[untyped-decorator]
+@worker_ready.connect
 def _note(sender: Any, **_: Any) -> None:
     if path := os.environ.get("NOTE"):
         Path(path).write_text(sender.hostname)
