@@ -5,6 +5,7 @@ the app's configuration; this command has no options of its own for it.
 """
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -13,19 +14,21 @@ from celery_aws.cli.app import celery_app
 
 @click.command("create-table")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found and done as JSON.")
 @click.pass_context
 def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     """Create the results table.
 
-    It is billed on demand and drops expired results. A table that exists is left as it is.
+    It is billed on demand, unless result_backend says otherwise, and drops expired results. A
+    table that exists is kept as it is; only its expiry is switched on if it is off.
     """
     from celery_aws import create_table  # noqa: PLC0415
 
     app = celery_app(ctx)
     place = app.backend.as_uri()
-    click.echo(f"Results table of {place}: create it if it is missing.", err=True)
+    click.echo(f"Will create the results table of {place}, unless it exists.", err=True)
     if not yes:
         click.confirm("Go on?", abort=True, err=True)
-    create_table(app)
-    click.echo(json.dumps({"result_backend": place, "ready": True}) if as_json else place)
+    report = create_table(app)
+    click.echo(f"Table {report.table}: {'created' if report.created else 'exists'}.", err=True)
+    click.echo(json.dumps(asdict(report)) if as_json else report.table)

@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True, help="pid of the parent")
     arguments = parser.parse_args()
     refuse_all_but_loopback(arguments.socket)
+    # From the first moment on, or a stop during the imports would leave the folder behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="celery-aws-local-") as scratch:
         # Some services write into it even when nothing is to be kept.
         os.environ.setdefault("STATE_DIR", os.path.join(scratch, "state"))

@@ -73,7 +73,8 @@ def create_table(
 
     Costs two requests if everything is there, else five to about thirty, once.
     """
-    settings = result_settings(None, app.conf)
+    # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
+    settings = result_settings(app.conf.result_backend, app.conf)
     return ensure_table(
         DynamoTableService(settings.access) if service is None else service,
         settings.table,

@@ -148,8 +148,10 @@ class WorkerProcess:
         Raises:
             ProcessFailedError: no line matched in time, or the worker has ended before.
         """
-        if not self._started()[1].wait_for(pattern, timeout_seconds):
-            raise self._failed(f"the worker did not log {pattern!r} within {timeout_seconds:g} s")
+        _, output = self._started()
+        if not output.wait_for(pattern, timeout_seconds):
+            when = "before it ended" if output.ended else f"within {timeout_seconds:g} s"
+            raise self._failed(f"the worker did not log {pattern!r} {when}")
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the main process, if it lives."""

@@ -12,7 +12,7 @@ from tests.waiting import watching
 
 APP = "tests.integration.testing.worker_app:app"
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 
 def test_starts_and_ends_by_a_warm_shutdown() -> None:
@@ -78,9 +78,11 @@ def test_a_start_past_its_deadline_is_an_error() -> None:
 def test_waits_for_a_line_of_the_log() -> None:
     with WorkerProcess(APP, pool="solo") as worker:
         worker.wait_for_log("worker_app|celery@")
-        with pytest.raises(ProcessFailedError, match="did not log 'never'"):
+        with pytest.raises(ProcessFailedError, match=r"did not log 'never' within 0\.01 s"):
             worker.wait_for_log("never", 0.01)
         worker.kill()
+        with pytest.raises(ProcessFailedError, match="did not log 'never' before it ended"):
+            worker.wait_for_log("never")
 
 
 def test_what_was_not_started_has_no_pid() -> None:

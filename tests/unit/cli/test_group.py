@@ -1,15 +1,10 @@
-import json
 import subprocess
 import sys
-from typing import Any
 
 import click
 import pytest
-from celery import Celery
-from celery.bin.base import CLIContext
 from click.testing import CliRunner
 
-import celery_aws
 from celery_aws.cli import aws
 from celery_aws.cli.group import COMMANDS, AwsGroup, exit_code
 from celery_aws.errors import (
@@ -76,45 +71,7 @@ def test_an_error_is_its_text_and_an_exit_code(error: CeleryAwsError, code: int)
     assert result.output == f"Error: {error}\n"
 
 
-class Asked:
-    """Stands for create_table, which has tests of its own."""
-
-    def __init__(self) -> None:
-        self.apps: list[Any] = []
-
-    def __call__(self, app: Any) -> None:
-        self.apps.append(app)
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    asked = Asked()
-    monkeypatch.setitem(vars(celery_aws), "create_table", asked)
-    return asked
-
-
-def invoke_with_app(*arguments: str, typed: str = "") -> tuple[Any, Celery]:
-    app = Celery("shop", backend="cache+memory://")
-    context = CLIContext(app=app, no_color=True, workdir=None)
-    return CliRunner().invoke(aws, arguments, obj=context, input=typed), app
-
-
-def test_create_table_asks_first(asked: Asked) -> None:
-    result, _ = invoke_with_app("create-table", typed="n\n")
-    assert result.exit_code == 1
-    assert "create it if it is missing" in result.output
-    assert asked.apps == []
-
-
-def test_create_table_with_yes(asked: Asked) -> None:
-    result, app = invoke_with_app("create-table", "--yes", "--json")
-    assert result.exit_code == 0
-    assert asked.apps == [app]
-    assert json.loads(result.stdout) == {"result_backend": "memory:///", "ready": True}
-
-
-def test_create_table_without_an_app_says_how_to_call_it(asked: Asked) -> None:
+def test_a_command_that_needs_an_app_says_how_to_call_it() -> None:
     result = CliRunner().invoke(aws, ["create-table", "--yes"])
     assert result.exit_code == 2
     assert "celery -A proj aws create-table" in result.output
-    assert asked.apps == []

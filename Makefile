@@ -1,0 +1,78 @@
+# Everything that one does with this repository. Needs python3 (3.10 or newer), make and pip.
+# Each virtual environment is made once, and again when pyproject.toml changes.
+
+PYTHON ?= python3
+PIP := -m pip --disable-pip-version-check install --quiet
+
+# The oldest Celery that is supported, and the oldest kombu that it takes.
+OLDEST := celery==5.5.0 kombu==5.5.2
+
+# The checked folders.
+CODE := src tests examples
+PACKAGE := $(shell find src -type f -name '*.py') README.md LICENSE
+
+BIN := .venv/bin
+export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
+export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint test-newest test-oldest format clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.demo ## Run a web team's tasks on a local AWS and show what they gave
+	@$(BIN)/python -m examples.webteam
+
+test: lint test-newest test-oldest ## Run every check and test, on the newest and the oldest Celery
+
+lint: .venv/.dev ## Check style, types and the direction of imports
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package ## Run every test on the newest Celery
+	$(BIN)/python -m pytest
+
+test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but most of the worker tests
+	.venv-oldest/bin/python -m pytest -m "not worker or oldest" -p no:cacheprovider
+
+format: .venv/.dev ## Put the code into shape
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+clean: ## Remove the virtual environments and every cache
+	rm -rf .venv .venv-oldest .venv-clean .*_cache .hypothesis .coverage dist build
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.made .venv-oldest/.made .venv-clean/.made:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or newer is needed: make PYTHON=...")'
+	@echo "Making $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@touch $@
+
+.venv/.demo: .venv/.made pyproject.toml
+	@echo "Installing celery-aws[demo] into .venv"
+	@$(BIN)/python $(PIP) --editable '.[demo]'
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml
+	@echo "Installing celery-aws[dev] into .venv"
+	@$(BIN)/python $(PIP) --editable '.[dev]'
+	@touch $@ .venv/.demo
+
+.venv-oldest/.test: .venv-oldest/.made pyproject.toml
+	@echo "Installing celery-aws[test] with $(OLDEST) into .venv-oldest"
+	@.venv-oldest/bin/python $(PIP) --editable '.[test]' $(OLDEST)
+	@touch $@
+
+# Nothing but the package, as a user installs it.
+.venv-clean/.dependencies: .venv-clean/.made pyproject.toml
+	@echo "Installing celery-aws into .venv-clean"
+	@.venv-clean/bin/python $(PIP) .
+	@touch $@
+
+.venv-clean/.package: .venv-clean/.dependencies $(PACKAGE)
+	@.venv-clean/bin/python $(PIP) --force-reinstall --no-deps .
+	@touch $@

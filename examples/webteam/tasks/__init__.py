@@ -1,0 +1,1 @@
+"""What the web processes hand to the workers."""

@@ -1,0 +1,58 @@
+import json
+from typing import Any
+
+import boto3
+import pytest
+from celery import Celery
+from celery.bin.base import CLIContext
+from click.testing import CliRunner
+
+from celery_aws.cli import aws
+from celery_aws.testing.fixtures import AwsEnvironment
+
+
+def create_table(here: AwsEnvironment, *arguments: str, typed: str = "") -> Any:
+    app = Celery("shop")
+    app.conf.update(here.celery_config())
+    context = CLIContext(app=app, no_color=True, workdir=None)
+    return CliRunner().invoke(aws, ["create-table", *arguments], obj=context, input=typed)
+
+
+def tables() -> list[str]:
+    names: list[str] = boto3.client("dynamodb").list_tables()["TableNames"]
+    return names
+
+
+def test_asks_before_it_creates(aws_environment: AwsEnvironment) -> None:
+    table = aws_environment.results_table
+    refused = create_table(aws_environment, typed="n\n")
+    assert refused.exit_code == 1
+    assert f"/{table}" in refused.stderr
+    assert table not in tables()
+
+    granted = create_table(aws_environment, typed="y\n")
+    assert granted.exit_code == 0
+    assert granted.stdout == f"{table}\n"
+    assert table in tables()
+
+
+def test_says_what_it_found_and_did(aws_environment: AwsEnvironment) -> None:
+    first, second = (create_table(aws_environment, "--yes", "--json") for _ in range(2))
+    assert json.loads(first.stdout) == {
+        "table": aws_environment.results_table,
+        "created": True,
+        "ttl_enabled": True,
+        "on_demand": True,
+    }
+    assert json.loads(second.stdout)["created"] is False
+    assert "exists." in second.stderr
+
+
+def test_an_aws_that_does_not_answer_is_exit_code_3(
+    aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = "aws+dynamodb://@127.0.0.1:9/celery?region=us-east-1"
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", nowhere)
+    result = create_table(aws_environment, "--yes")
+    assert result.exit_code == 3
+    assert "Could not connect" in result.stderr
