@@ -6,6 +6,7 @@ Nothing here does I/O until a client is used, except that an assumed role fetche
 session when its client is made.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -200,6 +201,7 @@ def _new_client(service: str, access: Access, read_timeout_seconds: float, attem
 
 
 def _session(access: Access) -> Any:
+    _hold_back_debug_log()
     session: Any = botocore.session.Session()
     # Reading the API models is most of what a client costs: 45 ms of CPU, 8 with them at hand.
     loader = _loaders.get("loader", lambda: session.get_component("data_loader"))
@@ -214,6 +216,17 @@ def _session(access: Access) -> Any:
     if access.role is not None:
         session._credentials = _role_credentials(session, access.role, access.region)  # noqa: SLF001
     return session
+
+
+def _hold_back_debug_log() -> None:
+    """Keep botocore's debug log out of a worker's: it holds the session token of each request.
+
+    ``celery worker -l DEBUG`` turns the debug log of every library on. Whoever gives the logger
+    ``botocore`` a level of its own gets what that level logs.
+    """
+    logger = logging.getLogger("botocore")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)
 
 
 def _role_credentials(session: Any, role: AssumedRole, region: str) -> Any:

@@ -33,7 +33,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     try:
         assert server.stdout is not None
         for line in server.stdout:
-            if "Ready to accept connections" in line:
+            if "ready to accept connections" in line.lower():
                 break
         yield f"socket://{path}"
     finally:

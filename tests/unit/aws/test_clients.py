@@ -1,4 +1,6 @@
+import logging
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -7,6 +9,7 @@ from celery_aws.aws import clients
 from celery_aws.aws.clients import Access, AssumedRole, client_for, resolve_region
 from celery_aws.aws.meter import request_counts
 from celery_aws.aws.sqs import SqsQueueService
+from celery_aws.config.credentials import Credentials
 from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.names import QueueName
 from tests.unit.aws.canned import Answer, CannedAws
@@ -62,6 +65,16 @@ def test_requests_are_signed_with_the_credentials_given(
     SqsQueueService(access).queue_url(QueueName("q"))
     assert canned_aws.asked[0].access_key_id == "AKIDEXAMPLE"
     assert "/eu-west-1/sqs/" in canned_aws.asked[0].headers["Authorization"]
+
+
+def test_a_debug_log_shows_no_session_token(
+    canned_aws: CannedAws, access: Access, caplog: pytest.LogCaptureFixture
+) -> None:
+    canned_aws.answer("GetQueueUrl", FOUND)
+    temporary = Credentials(access_key_id="ASIA", secret_access_key="s", session_token="hush")
+    caplog.set_level(logging.DEBUG)
+    SqsQueueService(replace(access, credentials=temporary)).queue_url(QueueName("q"))
+    assert "hush" not in caplog.text
 
 
 def test_an_access_does_not_show_its_secret(access: Access) -> None:
