@@ -297,8 +297,7 @@ class Channel(virtual.Channel):
         payload = load_envelope(received.body)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
-        delivery_info = properties.setdefault("delivery_info", {})
-        delivery_info["redelivered"] = received.redelivered
+        properties["delivery_info"]["redelivered"] = received.redelivered
         return SqsMessage(payload, channel=self, receipt=receipt)
 
 
