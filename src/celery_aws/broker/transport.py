@@ -5,16 +5,19 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 """
 
 import logging
+from collections import deque
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from kombu.transport import virtual
 
 from celery_aws._version import __version__
+from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
-from celery_aws.broker.delivery import DeliveryBuffer
-from celery_aws.broker.directory import queue_directory
+from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.directory import ServiceFactory, queue_directory
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
 from celery_aws.config.credentials import credentials_or_none
@@ -60,12 +63,15 @@ class Transport(virtual.Transport):
     #: Tests put a clock double here.
     clock: Clock = SystemClock()
 
+    #: Makes the services that ask SQS. Tests put one here that returns an in-memory double.
+    services: ClassVar[ServiceFactory] = SqsQueueService
+
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.url = _broker_url(client)
         self.options = parse_broker_options(client.transport_options or {})
         super().__init__(client, **kwargs)
         hide_secrets_in_info(client, self)
-        self.directory = queue_directory(self.url, self.options)
+        self.directory = queue_directory(self.url, self.options, type(self).services)
         self.buffer = DeliveryBuffer()
         self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
         self._loop: Any = None
@@ -120,12 +126,30 @@ class Transport(virtual.Transport):
         """
         if not self.buffer.wait(timeout):
             raise TimeoutError
-        for delivery in self.buffer.take(1):
-            delivery.receiver.deliver(delivery.message)
+        self._deliver_up_to(1)
 
     def _deliver_turn(self) -> None:
-        for delivery in self.buffer.take(DELIVERIES_PER_TURN):
-            delivery.receiver.deliver(delivery.message)
+        self._deliver_up_to(DELIVERIES_PER_TURN)
+
+    def _deliver_up_to(self, most: int) -> None:
+        left = deque(self.buffer.take(most))
+        try:
+            while left:
+                delivery = left.popleft()
+                delivery.receiver.deliver(delivery.message)
+        finally:
+            self._put_back(left)
+
+    def _put_back(self, left: Iterable[Delivery]) -> None:
+        """Keep what comes after a message at which Celery raised."""
+        waiting = []
+        for delivery in left:
+            if delivery.receiver.stopping:
+                delivery.receiver.give_back([delivery.message])
+            else:
+                waiting.append(delivery)
+        if waiting:
+            self.buffer.put_back(waiting)
 
 
 def _broker_url(client: Any) -> BrokerUrl:
