@@ -30,6 +30,11 @@ from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
+#: Seconds of polls until the first is answered. The first receiver of a channel finds all
+#: credits free; it must not keep them from the others, which are about to start, for the length
+#: of a long poll.
+FIRST_POLL_SECONDS = 1
+
 _FIRST_BACKOFF_SECONDS = 0.5
 _MOST_BACKOFF_SECONDS = 20.0
 
@@ -126,7 +131,7 @@ class Receiver(BackgroundThread):
             while not self.stopping:
                 poll = self._credits.reserve(
                     self._ticket,
-                    wait_time_seconds=self._directory.options.wait_time_seconds,
+                    wait_time_seconds=self._wait_time_seconds(),
                     rest_seconds=self._directory.options.polling_interval,
                 )
                 if poll is None:
@@ -185,8 +190,15 @@ class Receiver(BackgroundThread):
             self.give_back(messages)
         elif messages:
             self._buffer.put(Delivery(receiver=self, message=each) for each in messages)
+            if self.stopping:
+                # Cancelled meanwhile; whoever did it may have looked into the buffer before.
+                self.give_back([each.message for each in self._buffer.discard(self)])
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
+
+    def _wait_time_seconds(self) -> int:
+        wanted: int = self._directory.options.wait_time_seconds
+        return wanted if self.last_poll is not None else min(wanted, FIRST_POLL_SECONDS)
 
     def _receive(self, poll: Poll) -> list[ReceivedMessage]:
         self._address = self._directory.address(self.queue)
