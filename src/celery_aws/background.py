@@ -33,6 +33,11 @@ class BackgroundThread:
         return self._stopping.is_set()
 
     @property
+    def forked(self) -> bool:
+        """True if the thread is one of the parent process."""
+        return self._pid not in (None, os.getpid())
+
+    @property
     def alive(self) -> bool:
         """True while the thread runs in this process."""
         thread = self._thread
@@ -58,7 +63,7 @@ class BackgroundThread:
         Returns:
             True if the thread has ended (or never ran in this process).
         """
-        if self._pid not in (None, os.getpid()):
+        if self.forked:
             # A thread of the parent's may have held any of these locks when it forked.
             return True
         with self._lifecycle:

@@ -94,6 +94,8 @@ class Acker(BackgroundThread):
         """Settle what is left and end the thread."""
         if not super().stop(timeout_seconds):
             return False
+        if self.forked:
+            return True  # what is pending is the parent's
         # Nothing is left, unless the thread never started.
         self._finish(self._take(last=True))
         if self._at_exit is not None:

@@ -1,6 +1,7 @@
 """The kombu channel: translates between AMQP's verbs and SQS's."""
 
 import logging
+import os
 from collections.abc import Callable
 from queue import Empty
 from typing import Any, cast
@@ -40,6 +41,9 @@ class Channel(virtual.Channel):
     Message = SqsMessage
     QoS = SqsQoS
 
+    #: Set by the virtual base.
+    closed: bool
+
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         # Receivers and late acknowledgements outlive the channel's link to its connection,
@@ -49,6 +53,7 @@ class Channel(virtual.Channel):
         self._clock = connection.clock
         self.directory: QueueDirectory = connection.directory
         self._receivers: dict[str, Receiver] = {}
+        self._pid = os.getpid()
 
     # Queues.
 
@@ -245,8 +250,15 @@ class Channel(virtual.Channel):
         self.connection.drain_events(self.connection, timeout=timeout)
 
     def close(self) -> None:
-        """Cancel the consumers and give back every message that is not settled."""
+        """Cancel the consumers and give back every message that is not settled.
+
+        In a forked child it only forgets them: the parent still works on its messages, and its
+        threads may have held any lock at the fork.
+        """
         if self.closed:
+            return
+        if self._pid != os.getpid():
+            self.closed = True
             return
         for consumer_tag in list(self._receivers):
             self.basic_cancel(consumer_tag)

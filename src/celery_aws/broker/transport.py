@@ -5,6 +5,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 """
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -75,6 +76,7 @@ class Transport(virtual.Transport):
         self.buffer = DeliveryBuffer()
         self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
         self._loop: Any = None
+        self._pid = os.getpid()
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
 
@@ -104,7 +106,13 @@ class Transport(virtual.Transport):
         return super().establish_connection()
 
     def close_connection(self, connection: Any) -> None:
-        """Stop receiving, give back what is not settled, and finish the settlements."""
+        """Stop receiving, give back what is not settled, and finish the settlements.
+
+        In a forked child it does nothing: messages, threads and the loop's poller are the
+        parent's.
+        """
+        if self._pid != os.getpid():
+            return
         if self._loop is not None:
             self._loop.remove_reader(self.buffer.fileno())
             self._loop = None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Consumer, Exchange, Queue
 
 from celery_aws.aws.clients import Access
 from celery_aws.broker import Transport
@@ -22,6 +22,7 @@ from celery_aws.testing.memory_sqs import MemorySqs
 
 QUEUE = AmqpQueue("celery")
 NAME = QueueName("celery")
+TASKS = Queue("celery", Exchange("celery", type="direct"), routing_key="celery")
 
 #: Nobody listens there: whatever does not go to the double fails at once.
 URL = "aws+sqs://AKIAKEY:very%2Fsecret@localhost:1"
@@ -161,3 +162,46 @@ def connect(sqs: MemorySqs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -
     yield made
     sqs.close()
     made.close()
+
+
+class Client:
+    """One connection with the few words that these tests need."""
+
+    def __init__(self, connection: Connection, sqs: MemorySqs, clock: FakeClock) -> None:
+        self.connection = connection
+        self.sqs = sqs
+        self.clock = clock
+        self.channel = connection.default_channel
+        self.messages: list[Any] = []
+
+    def publish(self, body: Any = "task", *, queue: str = "celery", **options: Any) -> None:
+        self.connection.Producer(self.channel).publish(body, routing_key=queue, **options)
+
+    def consume(self, *, prefetch_count: int = 0, no_ack: bool = False) -> Consumer:
+        self.channel.basic_qos(0, prefetch_count, False)
+        consumer = Consumer(self.channel, [TASKS], on_message=self.messages.append, no_ack=no_ack)
+        consumer.consume()
+        return consumer
+
+    def drain(self, count: int = 1) -> None:
+        while len(self.messages) < count:
+            self.connection.drain_events(timeout=PATIENCE_SECONDS)
+
+    def raw(self, body: str) -> None:
+        """Put a body on the queue as somebody else would."""
+        self.sqs.send(self.channel.directory.address("celery").url, OutgoingMessage(body=body))
+
+    def settled(self) -> None:
+        assert self.connection.transport.acker.flush(PATIENCE_SECONDS)
+
+    def kept(self, name: QueueName = NAME) -> int:
+        return len(self.sqs.messages(name))
+
+    def visible(self, name: QueueName = NAME) -> int:
+        now = self.clock.monotonic()
+        return sum(message.visible_at <= now for message in self.sqs.messages(name))
+
+
+@pytest.fixture
+def client(connect: Connect, sqs: MemorySqs, clock: FakeClock) -> Client:
+    return Client(connect(), sqs, clock)

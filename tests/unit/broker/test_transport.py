@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kombu import Connection, Consumer, Queue
+from kombu import Connection, Consumer
 from kombu.asynchronous import Hub
 
 from celery_aws.broker import Transport
 from celery_aws.errors import ReceiverFailedError, UnreachableError
 from celery_aws.names import QueueName
 from celery_aws.testing.memory_sqs import MemorySqs
-from tests.unit.broker.conftest import NAME, PATIENCE_SECONDS, Connect
-
-TASKS = Queue("celery", routing_key="celery")
+from tests.unit.broker.conftest import NAME, PATIENCE_SECONDS, TASKS, Connect
 
 
 class Worker:
