@@ -1,1 +1,6 @@
 """Public fixtures and doubles for tests, ours and our users'."""
+
+from celery_aws.testing.clock import FakeClock as FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs as MemorySqs
+
+__all__ = ["FakeClock", "MemorySqs"]

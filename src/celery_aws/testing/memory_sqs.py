@@ -5,6 +5,12 @@ the same contract suite as the boto3 service. All time comes from its clock: wit
 :class:`~celery_aws.testing.clock.FakeClock` a long poll lasts until a message is there or the
 test moves the clock, and never costs real time.
 
+A kombu connection or a Celery application uses it once it stands behind the transport, in the
+process of the test::
+
+    sqs = MemorySqs()
+    monkeypatch.setattr(celery_aws.broker.Transport, "services", staticmethod(lambda access: sqs))
+
 Not simulated: throttling (ask for it by :attr:`MemorySqs.faults`), the limit on messages in
 flight, eventual consistency of counts, permissions.
 """
