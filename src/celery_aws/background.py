@@ -24,12 +24,18 @@ class BackgroundThread:
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
         self._stopping = threading.Event()
-        self._lifecycle = threading.Lock()
+        # Re-entrant: a signal handler of Celery's may stop what the main thread is starting.
+        self._lifecycle = threading.RLock()
 
     @property
     def stopping(self) -> bool:
         """True once :meth:`stop` was called: :meth:`run` should return soon."""
         return self._stopping.is_set()
+
+    @property
+    def forked(self) -> bool:
+        """True if the thread is one of the parent process."""
+        return self._pid not in (None, os.getpid())
 
     @property
     def alive(self) -> bool:
@@ -57,9 +63,13 @@ class BackgroundThread:
         Returns:
             True if the thread has ended (or never ran in this process).
         """
-        self._stopping.set()
+        if self.forked:
+            # A thread of the parent's may have held any of these locks when it forked.
+            return True
+        with self._lifecycle:
+            self._stopping.set()
+            thread = self._thread
         self.wake()
-        thread = self._thread
         if thread is None or not self.alive or thread is threading.current_thread():
             return True
         thread.join(timeout_seconds)

@@ -42,6 +42,25 @@ SQS_NAME_REUSE_SECONDS = 60
 #: Seconds between two PurgeQueue calls (PurgeQueue, PurgeQueueInProgress).
 SQS_PURGE_INTERVAL_SECONDS = 60
 
+#: Seconds for which a FIFO queue drops a message with a MessageDeduplicationId that it has seen
+#: (SendMessage).
+SQS_DEDUPLICATION_SECONDS = 300
+
+#: Message attributes of one message (SendMessage, MessageAttributes).
+SQS_MESSAGE_ATTRIBUTES = 10
+
+#: Bytes that the attribute MaximumMessageSize of a queue takes at least (CreateQueue).
+SQS_MAXIMUM_MESSAGE_SIZE_BYTES_MIN = 1_024
+
+#: Seconds that a queue keeps a message: at least, at most, and unless told (CreateQueue,
+#: MessageRetentionPeriod).
+SQS_RETENTION_SECONDS_MIN = 60
+SQS_RETENTION_SECONDS_MAX = 1_209_600
+SQS_RETENTION_SECONDS_DEFAULT = 345_600
+
+#: Seconds of the visibility timeout of a queue that names none (CreateQueue).
+SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
+
 # STS: AssumeRole.
 
 #: Seconds of a role session, at least and at most (AssumeRole, DurationSeconds).

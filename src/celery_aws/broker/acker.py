@@ -2,9 +2,8 @@
 
 An acknowledgement waits for others for ``ack_linger_seconds`` at most, then goes out as a
 DeleteMessageBatch; a message that is given back goes out as a ChangeMessageVisibilityBatch to
-0 seconds. Entries that AWS refuses although the request succeeded are tried again one by one.
-What cannot be settled is logged with its message's fate: it is delivered again when its
-visibility timeout ends.
+0 seconds. What fails for now is tried again with growing pauses; what a request means and what
+becomes of a failed one is in :mod:`celery_aws.broker.settlement`.
 """
 
 import logging
@@ -12,20 +11,17 @@ import random
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any
 
-from celery_aws.aws.sqs import BatchFailure
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.settlement import Settlement, settle_once
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
-from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
 from celery_aws.limits import SQS_BATCH_ENTRIES
-from celery_aws.names import ReceiptHandle
 
 logger = logging.getLogger(__name__)
 
@@ -38,20 +34,14 @@ AT_EXIT_SECONDS = 30.0
 _BACKOFF = Backoff(base_seconds=0.2, cap_seconds=5.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What shall become of one received message."""
-
-    receipt: Receipt
-    #: None deletes it; a number lets its queue hand it out again after so many seconds.
-    visible_in_seconds: int | None = None
-
-
 class Acker(BackgroundThread):
     """The thread that settles the messages of one connection.
 
     It starts with the first settlement. :meth:`stop` settles what is left before it returns,
     within its deadline; settlements that arrive afterwards are done in the caller's thread.
+
+    A settlement belongs to the thread from the moment it is pending until the thread takes its
+    last look, which sets ``_ended`` under the same lock: so none can fall between the two.
     """
 
     def __init__(
@@ -66,8 +56,12 @@ class Acker(BackgroundThread):
         self._clock = clock
         self._jitter = jitter
         self._pending: deque[Settlement] = deque()
-        self._under_way = 0
-        self._urgent = False
+        # How many were ever submitted to the thread, how many of these it has finished with, and
+        # up to which one somebody waits.
+        self._submitted = 0
+        self._settled = 0
+        self._flush_up_to = 0
+        self._ended = False
         self._changed = threading.Condition()
         self._at_exit: Any = None
 
@@ -86,20 +80,26 @@ class Acker(BackgroundThread):
             False if the time was up first.
         """
         with self._changed:
-            self._urgent = True
+            target = self._submitted
+            if self._settled >= target:
+                return True
+            self._flush_up_to = target
             self._changed.notify_all()
-            if not self.alive:
-                return not self._pending
-            return self._changed.wait_for(
-                lambda: not self._pending and not self._under_way, timeout_seconds
-            )
+        self.start()
+        with self._changed:
+            return self._changed.wait_for(lambda: self._settled >= target, timeout_seconds)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Settle what is left and end the thread."""
-        ended = super().stop(timeout_seconds)
+        if not super().stop(timeout_seconds):
+            return False
+        if self.forked:
+            return True  # what is pending is the parent's
+        # Nothing is left, unless the thread never started.
+        self._finish(self._take(last=True))
         if self._at_exit is not None:
             self._at_exit.cancel()
-        return ended
+        return True
 
     def run(self) -> None:
         """Settle batches until stopped and empty."""
@@ -107,12 +107,7 @@ class Acker(BackgroundThread):
             work = self._next_work()
             if not work:
                 return
-            try:
-                self._settle(work)
-            finally:
-                with self._changed:
-                    self._under_way = 0
-                    self._changed.notify_all()
+            self._finish(work)
 
     def wake(self) -> None:
         """End the wait for company."""
@@ -121,9 +116,10 @@ class Acker(BackgroundThread):
 
     def _submit(self, settlement: Settlement) -> None:
         with self._changed:
-            late = self.stopping and not self.alive
+            late = self._ended
             if not late:
                 self._pending.append(settlement)
+                self._submitted += 1
                 self._changed.notify_all()
                 if self._at_exit is None:
                     # A process that ends without closing its connection: what was
@@ -141,14 +137,24 @@ class Acker(BackgroundThread):
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self.stopping)
             self._changed.wait_for(self._has_company, self._linger_seconds)
+            return self._take(last=not self._pending)
+
+    def _take(self, *, last: bool) -> list[Settlement]:
+        with self._changed:
+            self._ended = self._ended or last
             work = list(self._pending)
             self._pending.clear()
-            self._under_way = len(work)
-            self._urgent = False
             return work
 
+    def _finish(self, work: Sequence[Settlement]) -> None:
+        self._settle(work)
+        with self._changed:
+            self._settled += len(work)
+            self._changed.notify_all()
+
     def _has_company(self) -> bool:
-        return len(self._pending) >= SQS_BATCH_ENTRIES or self.stopping or self._urgent
+        wanted = self._settled < self._flush_up_to
+        return wanted or self.stopping or len(self._pending) >= SQS_BATCH_ENTRIES
 
     def _settle(self, work: Sequence[Settlement]) -> None:
         deletes = [(s.receipt.address, s) for s in work if s.visible_in_seconds is None]
@@ -157,62 +163,23 @@ class Acker(BackgroundThread):
             self._settle_batch(address, batch)
 
     def _settle_batch(self, address: QueueAddress, batch: Sequence[Settlement]) -> None:
-        left = list(batch)
+        try:
+            self._try_until_settled(address, batch)
+        except Exception:
+            # A bug here must neither end the thread nor reach Celery's callback.
+            logger.critical(
+                "%s message(s) of %s could not be settled, by a bug in celery-aws; they are "
+                "delivered again when their visibility timeout ends",
+                len(batch),
+                address.url,
+                exc_info=True,
+            )
+
+    def _try_until_settled(self, address: QueueAddress, batch: Sequence[Settlement]) -> None:
+        left = [list(batch)]
         for attempt in range(1, ATTEMPTS + 1):
-            try:
-                failures = _request(address, left)
-            except AwsError as error:
-                if not isinstance(error, TemporaryError) or attempt == ATTEMPTS:
-                    _log_unsettled(left, error)
-                    return
-            else:
-                left = _worth_retrying(left, failures, last=attempt == ATTEMPTS)
-                if not left:
-                    return
+            last = attempt == ATTEMPTS
+            left = [again for each in left for again in settle_once(address, each, last=last)]
+            if not left:
+                return
             self._clock.sleep(_BACKOFF.wait_seconds(attempt - 1, self._jitter))
-
-
-def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFailure]:
-    timeouts: list[tuple[ReceiptHandle, int]] = []
-    handles: list[ReceiptHandle] = []
-    for settlement in batch:
-        if settlement.visible_in_seconds is None:
-            handles.append(settlement.receipt.handle)
-        else:
-            timeouts.append((settlement.receipt.handle, settlement.visible_in_seconds))
-    failures: list[BatchFailure] = []
-    if handles:
-        failures += address.service.delete_batch(address.url, handles)
-    if timeouts:
-        failures += address.service.change_visibility_batch(address.url, timeouts)
-    return failures
-
-
-def _worth_retrying(
-    batch: Sequence[Settlement], failures: Sequence[BatchFailure], *, last: bool
-) -> list[Settlement]:
-    by_handle = {settlement.receipt.handle: settlement for settlement in batch}
-    again = []
-    for failure in failures:
-        settlement = by_handle[failure.receipt_handle]
-        if failure.sender_fault or last:
-            _log_unsettled([settlement], failure.error)
-        else:
-            again.append(settlement)
-    return again
-
-
-def _log_unsettled(batch: Sequence[Settlement], error: AwsError) -> None:
-    deleted = sum(settlement.visible_in_seconds is None for settlement in batch)
-    if isinstance(error, StaleReceiptError):
-        hint = "their visibility timeout ended before; another worker may have them"
-    else:
-        hint = "they are delivered again when their visibility timeout ends"
-    logger.error(
-        "queue %s: %s message(s) could not be deleted and %s not given back: %s; %s",
-        batch[0].receipt.queue,
-        deleted,
-        len(batch) - deleted,
-        error,
-        hint,
-    )

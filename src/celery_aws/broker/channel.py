@@ -1,6 +1,7 @@
 """The kombu channel: translates between AMQP's verbs and SQS's."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from queue import Empty
 from typing import Any, cast
@@ -48,6 +49,9 @@ class Channel(virtual.Channel):
     Message = SqsMessage
     QoS = SqsQoS
 
+    #: Set by the virtual base.
+    closed: bool
+
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         # Receivers and late acknowledgements outlive the channel's link to its connection,
@@ -56,6 +60,7 @@ class Channel(virtual.Channel):
         self._buffer = connection.buffer
         self._clock = connection.clock
         self._receivers: dict[str, Receiver] = {}
+        self._pid = os.getpid()
 
     @property
     def directory(self) -> QueueDirectory:
@@ -271,8 +276,15 @@ class Channel(virtual.Channel):
         self.connection.drain_events(self.connection, timeout=timeout)
 
     def close(self) -> None:
-        """Cancel the consumers and give back every message that is not settled."""
+        """Cancel the consumers and give back every message that is not settled.
+
+        In a forked child it only forgets them: the parent still works on its messages, and its
+        threads may have held any lock at the fork.
+        """
         if self.closed:
+            return
+        if self._pid != os.getpid():
+            self.closed = True
             return
         for consumer_tag in list(self._receivers):
             self.basic_cancel(consumer_tag)
@@ -323,8 +335,7 @@ class Channel(virtual.Channel):
         payload = load_envelope(received.body)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
-        delivery_info = properties.setdefault("delivery_info", {})
-        delivery_info["redelivered"] = received.redelivered
+        properties["delivery_info"]["redelivered"] = received.redelivered
         return SqsMessage(payload, channel=self, receipt=receipt)
 
 

@@ -3,6 +3,9 @@
 A worker puts it into ``inspect stats`` and takes only the password out of it
 (celery/worker/consumer/connection.py). A transport that is handed its URL unparsed finds the
 secret in ``hostname`` as well, in the alternates, and in the transport options.
+
+kombu makes the transport at the first use of a connection, so an ``info()`` before any other
+use, ``as_uri()`` and ``repr()`` included, is out of reach; Celery makes none.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ byte before it looks, so that a wake-up cannot be lost between the two.
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,12 @@ class DeliveryBuffer:
             self._deliveries.extend(deliveries)
             self._wake()
 
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Add, in front, what was taken and not delivered."""
+        with self._changed:
+            self._deliveries.extendleft(reversed(deliveries))
+            self._wake()
+
     def put_failure(self, failure: Exception) -> None:
         """Let the delivering thread raise ``failure``: a receiver cannot go on."""
         with self._changed:
@@ -72,12 +78,12 @@ class DeliveryBuffer:
         with self._changed:
             self._clear_signal()
             failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
-            count = min(most, len(self._deliveries))
+            count = 0 if failure is not None else min(most, len(self._deliveries))
             taken = [self._deliveries.popleft() for _ in range(count)]
             if self._deliveries:
                 self._wake()
+            if failure is not None:
+                raise failure
             return taken
 
     def wait(self, timeout_seconds: float | None) -> bool:

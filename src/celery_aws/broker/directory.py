@@ -6,6 +6,7 @@ created when that is allowed, and an existing one is never changed.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from celery_aws.aws.clients import Access, AssumedRole, resolve_region
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 #: Visibility timeout of a queue that is created when nobody set one: the stock transport's.
 NEW_QUEUE_VISIBILITY_TIMEOUT_SECONDS = 1_800
 
+#: Makes the service that asks with one access: :class:`SqsQueueService`, or a test's double.
+ServiceFactory = Callable[[Access], QueueService]
+
 #: Celery's default queue, asked for when a connection has to be proved.
 PROBE_QUEUE = AmqpQueue("celery")
 
@@ -45,12 +49,20 @@ class QueueDirectory:
 
     One process has one directory for one broker configuration, so that a pool of connections
     asks for each URL once.
+
+    Args:
+        options: the broker's options.
+        access: where the broker is and who asks.
+        services: makes the service for it, and for predefined queues with their own access.
     """
 
-    def __init__(self, options: BrokerOptions, service: QueueService, access: Access) -> None:
+    def __init__(
+        self, options: BrokerOptions, access: Access, services: ServiceFactory = SqsQueueService
+    ) -> None:
         self.options = options
-        self._service = service
         self._access = access
+        self._services = services
+        self._service = services(access)
         self._addresses: dict[QueueName, QueueAddress] = {}
         self._reachable = False
 
@@ -179,7 +191,7 @@ class QueueDirectory:
             region=queue.region or self._access.region,
             credentials=own or self._access.credentials,
         )
-        return SqsQueueService(access)
+        return self._services(access)
 
     def _create(self, name: QueueName, missing: QueueNotFoundError) -> QueueAddress:
         options = self.options
@@ -212,8 +224,15 @@ class QueueDirectory:
 _directories: PerProcess[tuple[object, ...], QueueDirectory] = PerProcess()
 
 
-def queue_directory(url: BrokerUrl, options: BrokerOptions) -> QueueDirectory:
+def queue_directory(
+    url: BrokerUrl, options: BrokerOptions, services: ServiceFactory = SqsQueueService
+) -> QueueDirectory:
     """Return this process's directory for a broker URL and its options.
+
+    Args:
+        url: the broker URL, parsed.
+        options: the broker's options.
+        services: see :class:`QueueDirectory`; another factory has another directory.
 
     Raises:
         ConfigurationError: no region.
@@ -223,8 +242,8 @@ def queue_directory(url: BrokerUrl, options: BrokerOptions) -> QueueDirectory:
     access = broker_access(url, options)
     # The options are compared by their text: they hold mappings, which have no hash. What the
     # text leaves out (secrets of predefined queues) is in the queue's URL or in the access.
-    key = (access.key(), repr(options), _secrets(options))
-    return _directories.get(key, lambda: QueueDirectory(options, SqsQueueService(access), access))
+    key = (access.key(), repr(options), _secrets(options), services)
+    return _directories.get(key, lambda: QueueDirectory(options, access, services))
 
 
 def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:

@@ -123,7 +123,7 @@ class Receiver(BackgroundThread):
 
     def stop(self, timeout_seconds: float) -> bool:
         """Stop polling, and share the credits no longer."""
-        if not self.stopping:
+        if not self.forked and not self.stopping:
             self._credits.leave()
         return super().stop(timeout_seconds)
 
@@ -190,6 +190,9 @@ class Receiver(BackgroundThread):
             self.give_back(messages)
         elif messages:
             self._buffer.put(Delivery(receiver=self, message=each) for each in messages)
+            if self.stopping:
+                # Cancelled meanwhile; whoever did it may have looked into the buffer before.
+                self.give_back([each.message for each in self._buffer.discard(self)])
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
 

@@ -5,6 +5,9 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 """
 
 import logging
+import os
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -12,11 +15,12 @@ from typing import Any, ClassVar
 from kombu.transport import virtual
 
 from celery_aws._version import __version__
+from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
-from celery_aws.broker.delivery import DeliveryBuffer
-from celery_aws.broker.directory import QueueDirectory, queue_directory
+from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
 from celery_aws.broker.receiver import Receiver
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
@@ -63,6 +67,9 @@ class Transport(virtual.Transport):
     #: Tests put a clock double here.
     clock: Clock = SystemClock()
 
+    #: Makes the services that ask SQS. Tests put one here that returns an in-memory double.
+    services: ClassVar[ServiceFactory] = SqsQueueService
+
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.url = _broker_url(client)
         self.options = parse_broker_options(client.transport_options or {})
@@ -72,6 +79,7 @@ class Transport(virtual.Transport):
         self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
+        self._pid = os.getpid()
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
 
@@ -83,7 +91,7 @@ class Transport(virtual.Transport):
         without the options that name the region, only to show it (celery/app/utils.py
         ``filter_hidden_settings``).
         """
-        return queue_directory(self.url, self.options)
+        return queue_directory(self.url, self.options, type(self).services)
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -112,7 +120,13 @@ class Transport(virtual.Transport):
         return super().establish_connection()
 
     def close_connection(self, connection: Any) -> None:
-        """Stop receiving, give back what is not settled, and finish the settlements."""
+        """Stop receiving, give back what is not settled, and finish the settlements.
+
+        In a forked child it does nothing: messages, threads and the loop's poller are the
+        parent's.
+        """
+        if self._pid != os.getpid():
+            return
         if self._loop is not None:
             self._loop.remove_reader(self.buffer.fileno())
             self._loop = None
@@ -141,8 +155,7 @@ class Transport(virtual.Transport):
         self._start_receivers()
         if not self.buffer.wait(timeout):
             raise TimeoutError
-        for delivery in self.buffer.take(1):
-            delivery.receiver.deliver(delivery.message)
+        self._deliver_up_to(1)
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []
@@ -150,8 +163,27 @@ class Transport(virtual.Transport):
             receiver.start()  # does nothing if it was cancelled meanwhile
 
     def _deliver_turn(self) -> None:
-        for delivery in self.buffer.take(DELIVERIES_PER_TURN):
-            delivery.receiver.deliver(delivery.message)
+        self._deliver_up_to(DELIVERIES_PER_TURN)
+
+    def _deliver_up_to(self, most: int) -> None:
+        left = deque(self.buffer.take(most))
+        try:
+            while left:
+                delivery = left.popleft()
+                delivery.receiver.deliver(delivery.message)
+        finally:
+            self._put_back(left)
+
+    def _put_back(self, left: Iterable[Delivery]) -> None:
+        """Keep what comes after a message at which Celery raised."""
+        waiting = []
+        for delivery in left:
+            if delivery.receiver.stopping:
+                delivery.receiver.give_back([delivery.message])
+            else:
+                waiting.append(delivery)
+        if waiting:
+            self.buffer.put_back(waiting)
 
 
 def _broker_url(client: Any) -> BrokerUrl:

@@ -115,7 +115,8 @@ class BrokerOptions:
         visibility_timeout: seconds for which a received message is hidden from others; sent
             with every receive. Default: the queue's own attribute.
         wait_time_seconds: seconds of one long poll.
-        polling_interval: seconds to rest after a long poll that brought nothing.
+        polling_interval: seconds to rest after a poll that brought nothing; 0 is none after a long
+            poll, and 1 s after a short one (``wait_time_seconds`` 0).
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.

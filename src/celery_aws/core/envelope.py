@@ -27,10 +27,6 @@ BASE64 = "base64"
 
 _BASE64_TEXT = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
-#: base64 makes 4 characters of 3 bytes; JSON makes 2 of each quote, backslash and line end.
-_BASE64_GROWTH = 1 / 3
-_ESCAPED = ('"', "\\", "\n", "\r", "\t")
-
 
 def encode_body(body: str | bytes) -> tuple[str, str]:
     """Return the body as text for the envelope, and the name of its encoding.
@@ -41,12 +37,12 @@ def encode_body(body: str | bytes) -> tuple[str, str]:
     Returns:
         The text and ``utf-8`` or ``base64``, whichever is shorter for a text body.
     """
-    if isinstance(body, str):
-        encoded = body.encode()
-        if len(body) + _growth_as_text(body) <= len(encoded) * (1 + _BASE64_GROWTH):
-            return body, TEXT
-        body = encoded
-    return base64.b64encode(body).decode("ascii"), BASE64
+    encoded = body.encode() if isinstance(body, str) else body
+    # JSON escapes quotes, control characters and all that is not ASCII; base64 makes 4
+    # characters of 3 bytes, and two quotes go around either.
+    if isinstance(body, str) and len(json.dumps(body)) <= 4 * -(-len(encoded) // 3) + 2:
+        return body, TEXT
+    return base64.b64encode(encoded).decode("ascii"), BASE64
 
 
 def decode_body(body: str | bytes, encoding: str | None) -> str | bytes:
@@ -80,16 +76,18 @@ def load_envelope(body: str) -> dict[str, Any]:
     """Return the virtual message for an SQS body, whoever wrote it.
 
     What is not an envelope becomes the body of one without headers, so that Celery reports it
-    as an unknown message; nothing makes this raise.
+    as an unknown message; nothing makes this raise, or one message could end every worker that
+    receives it. ``headers`` and ``properties["delivery_info"]`` are always there.
     """
     text = _without_outer_base64(body)
     try:
         payload = loads(text)
-    except ValueError:
+    except Exception:  # noqa: BLE001 - kombu's decoders of ``__type__`` raise what they like
         payload = None
     if not _is_envelope(payload):
         return {"body": text, "properties": {"delivery_info": {}}, "headers": {}}
-    return dict(payload)
+    payload["properties"].setdefault("delivery_info", {})
+    return {**payload, "headers": payload.get("headers") or {}}
 
 
 def check_size(body: str, *, queue: str, limit_bytes: int = SQS_MESSAGE_BYTES) -> None:
@@ -108,24 +106,27 @@ def check_size(body: str, *, queue: str, limit_bytes: int = SQS_MESSAGE_BYTES) -
         raise MessageTooLargeError(queue=queue, size_bytes=size_bytes, limit_bytes=limit_bytes)
 
 
-def _growth_as_text(text: str) -> int:
-    if not text.isascii():  # JSON writes every such character as \\uXXXX
-        return len(json.dumps(text)) - len(text)
-    return sum(text.count(character) for character in _ESCAPED)
-
-
 def _without_outer_base64(body: str) -> str:
     candidate = body.strip()
     if not candidate or _BASE64_TEXT.fullmatch(candidate) is None:
         return body
     try:
-        return base64.b64decode(candidate, validate=True).decode()
+        decoded = base64.b64decode(candidate, validate=True)
+        text = decoded.decode()
     except (binascii.Error, UnicodeDecodeError):
         return body
+    return text if base64.b64encode(decoded).decode("ascii") == candidate else body
 
 
 def _is_envelope(payload: Any) -> bool:
-    if not isinstance(payload, dict):
+    """Tell whether every part that is read later has the type that it is read as."""
+    if not isinstance(payload, dict) or "body" not in payload:
         return False
     properties = payload.get("properties")
-    return isinstance(properties, dict) and isinstance(properties.get("delivery_info", {}), dict)
+    return (
+        isinstance(properties, dict)
+        and isinstance(properties.get("delivery_info", {}), dict)
+        and isinstance(properties.get("body_encoding"), str | None)
+        and isinstance(payload.get("headers"), dict | None)
+        and isinstance(payload["body"], str | None)
+    )

@@ -21,6 +21,10 @@ SCARCE_WAIT_SECONDS = 5
 #: Seconds of a poll while receivers of other quiet queues wait for the credit.
 TURN_WAIT_SECONDS = 2
 
+#: Seconds to rest after a short poll (0 s) that brought nothing, if nobody said another time:
+#: without a rest it would be thousands of requests a second.
+SHORT_POLL_REST_SECONDS = 1.0
+
 #: Seconds that a quiet queue's receiver leaves its credit to a busy one that waits for it.
 YIELD_SECONDS = 1.0
 
@@ -78,15 +82,21 @@ def next_poll(
         return Poll(
             max_messages=_lone_share(free),
             wait_seconds=wait_time_seconds,
-            rest_seconds=rest_seconds,
+            rest_seconds=_rest(wait_time_seconds, rest_seconds),
         )
     if contention.waiting_busy:
         return Poll(max_messages=1, wait_seconds=0, rest_seconds=max(rest_seconds, YIELD_SECONDS))
     return Poll(
         max_messages=1,
         wait_seconds=min(wait_time_seconds, _quiet_wait(credits, contention)),
-        rest_seconds=rest_seconds,
+        rest_seconds=_rest(wait_time_seconds, rest_seconds),
     )
+
+
+def _rest(wait_time_seconds: int, rest_seconds: float) -> float:
+    if wait_time_seconds:
+        return rest_seconds
+    return rest_seconds or SHORT_POLL_REST_SECONDS
 
 
 def _busy_share(free: int | None, contention: Contention) -> int:

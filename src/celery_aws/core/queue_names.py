@@ -40,7 +40,10 @@ def name_problem(name: QueueName) -> str | None:
             f"the name has {len(name)} characters, SQS takes {SQS_QUEUE_NAME_CHARACTERS}: "
             "shorten the queue's name or queue_name_prefix"
         )
-    bad = sorted({c for c in name.removesuffix(FIFO_SUFFIX) if not _is_legal(c)})
+    base = name.removesuffix(FIFO_SUFFIX)
+    if not base:
+        return "the name is empty"
+    bad = sorted({character for character in base if not _is_legal(character)})
     if bad:
         return f"the name has characters that SQS does not take: {' '.join(map(repr, bad))}"
     return None

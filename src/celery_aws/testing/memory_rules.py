@@ -1,0 +1,163 @@
+"""What SQS refuses: the rules of the in-memory double, with AWS's error codes.
+
+Facts: the SQS API reference (CreateQueue, SendMessage, ReceiveMessage and the batch
+operations), and the limits of :mod:`celery_aws.limits`. Where the API reference names no code,
+the one that SQS answers with is used. Only what this package can ask for is checked.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from celery_aws import limits
+from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.queue_names import FIFO_SUFFIX, is_fifo
+from celery_aws.names import QueueName
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_ILLEGAL_CHARACTER = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_GROUP_ID = re.compile(r"[\x21-\x7e]+")
+
+#: Attributes that are numbers: at least, at most.
+_RANGES = {
+    "DelaySeconds": (0, limits.SQS_DELAY_SECONDS_MAX),
+    "MaximumMessageSize": (limits.SQS_MAXIMUM_MESSAGE_SIZE_BYTES_MIN, limits.SQS_MESSAGE_BYTES),
+    "MessageRetentionPeriod": (limits.SQS_RETENTION_SECONDS_MIN, limits.SQS_RETENTION_SECONDS_MAX),
+    "ReceiveMessageWaitTimeSeconds": (0, limits.SQS_WAIT_TIME_SECONDS_MAX),
+    "VisibilityTimeout": (0, limits.SQS_VISIBILITY_TIMEOUT_SECONDS_MAX),
+}
+_OTHER_ATTRIBUTES = {
+    "ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "Policy", "RedriveAllowPolicy",
+    "RedrivePolicy", "SqsManagedSseEnabled",
+}  # fmt: skip
+
+
+class RefusedError(Exception):
+    """SQS does not accept the request.
+
+    Attributes:
+        code: AWS's error code.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def check_queue_name(name: QueueName) -> None:
+    """Refuse a queue name that CreateQueue refuses."""
+    base = name.removesuffix(FIFO_SUFFIX)
+    if len(name) > limits.SQS_QUEUE_NAME_CHARACTERS or _NAME.fullmatch(base) is None:
+        raise RefusedError(
+            "InvalidParameterValue",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        )
+
+
+def check_queue_attributes(name: QueueName, attributes: Mapping[str, str]) -> None:
+    """Refuse attributes that CreateQueue refuses."""
+    for key, value in attributes.items():
+        if key in _RANGES:
+            least, most = _RANGES[key]
+            if not value.isdecimal() or not least <= int(value) <= most:
+                raise RefusedError("InvalidAttributeValue", f"Invalid value for {key}")
+        elif key not in _OTHER_ATTRIBUTES:
+            raise RefusedError("InvalidAttributeName", f"Unknown Attribute {key}")
+    if (attributes.get("FifoQueue") == "true") != is_fifo(name):
+        raise RefusedError("InvalidParameterValue", "A FIFO queue's name must end in .fifo")
+    if "RedrivePolicy" in attributes:
+        redrive_policy(attributes)
+
+
+def redrive_policy(attributes: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return the ARN of the dead-letter queue and the most receives, or None."""
+    text = attributes.get("RedrivePolicy")
+    if not text:
+        return None
+    try:
+        policy = json.loads(text)
+        return str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"])
+    except (KeyError, TypeError, ValueError):
+        raise RefusedError("InvalidAttributeValue", "RedrivePolicy is not valid") from None
+
+
+def check_message(message: OutgoingMessage, attributes: Mapping[str, str]) -> None:
+    """Refuse a message that SendMessage refuses on a queue with these attributes."""
+    if not message.body:
+        raise RefusedError("MissingParameter", "The request must contain MessageBody")
+    if _ILLEGAL_CHARACTER.search(message.body):
+        raise RefusedError("InvalidMessageContents", "Invalid characters in MessageBody")
+    most = int(attributes["MaximumMessageSize"])
+    if size_bytes(message) > most:
+        raise _invalid(f"Message must be shorter than {most} bytes")
+    if len(message.message_attributes) > limits.SQS_MESSAGE_ATTRIBUTES:
+        raise _invalid("Number of message attributes exceeds the allowed maximum [10]")
+    for identifier in (message.message_group_id, message.message_deduplication_id):
+        if identifier is not None and not _is_group_id(identifier):
+            raise _invalid("Can only include alphanumeric and punctuation characters. 1 to 128")
+    if attributes.get("FifoQueue") == "true":
+        _check_fifo(message, attributes)
+    else:
+        _check_standard(message)
+
+
+def check_receive(max_messages: int, wait_seconds: int, visibility_seconds: int | None) -> None:
+    """Refuse the parameters that ReceiveMessage refuses."""
+    if not 1 <= max_messages <= limits.SQS_BATCH_ENTRIES:
+        raise RefusedError("ReadCountOutOfRange", "MaxNumberOfMessages must be from 1 to 10")
+    if not 0 <= wait_seconds <= limits.SQS_WAIT_TIME_SECONDS_MAX:
+        raise _invalid("WaitTimeSeconds must be from 0 to 20")
+    if visibility_seconds is not None:
+        check_visibility(visibility_seconds)
+
+
+def check_visibility(seconds: int) -> None:
+    """Refuse a visibility timeout out of range."""
+    if not 0 <= seconds <= limits.SQS_VISIBILITY_TIMEOUT_SECONDS_MAX:
+        raise _invalid("VisibilityTimeout must be from 0 to 43200")
+
+
+def check_batch(entries: Sequence[object]) -> None:
+    """Refuse a batch without entries, or with more than 10."""
+    if not entries:
+        raise RefusedError("EmptyBatchRequest", "The batch has no entries")
+    if len(entries) > limits.SQS_BATCH_ENTRIES:
+        raise RefusedError("TooManyEntriesInBatchRequest", "Maximum number of entries is 10")
+
+
+def size_bytes(message: OutgoingMessage) -> int:
+    """Return what SQS counts: the body, and names, types and values of the attributes."""
+    size = len(message.body.encode())
+    for name, attribute in message.message_attributes.items():
+        size += len(name.encode()) + len(str(attribute.get("DataType", "")).encode())
+        size += len(str(attribute.get("StringValue", "")).encode())
+        size += len(attribute.get("BinaryValue", b""))
+    return size
+
+
+def _check_fifo(message: OutgoingMessage, attributes: Mapping[str, str]) -> None:
+    if message.message_group_id is None:
+        raise RefusedError("MissingParameter", "The request must contain MessageGroupId")
+    if message.delay_seconds is not None:
+        raise _invalid("DelaySeconds is not valid for this queue type")
+    by_content = attributes.get("ContentBasedDeduplication") == "true"
+    if message.message_deduplication_id is None and not by_content:
+        raise _invalid("The queue should either have ContentBasedDeduplication enabled or "
+                       "MessageDeduplicationId provided explicitly")  # fmt: skip
+
+
+def _check_standard(message: OutgoingMessage) -> None:
+    if message.message_deduplication_id is not None:
+        raise _invalid("MessageDeduplicationId is not valid for this queue type")
+    delay = message.delay_seconds
+    if delay is not None and not 0 <= delay <= limits.SQS_DELAY_SECONDS_MAX:
+        raise _invalid("DelaySeconds must be from 0 to 900")
+
+
+def _is_group_id(text: str) -> bool:
+    return len(text) <= limits.SQS_GROUP_ID_CHARACTERS and _GROUP_ID.fullmatch(text) is not None
+
+
+def _invalid(reason: str) -> RefusedError:
+    return RefusedError("InvalidParameterValue", f"Value is invalid. Reason: {reason}")

@@ -1,0 +1,36 @@
+"""The services that must behave alike: the in-memory double, and boto3 on the local AWS."""
+
+import uuid
+
+import pytest
+
+from celery_aws.aws.clients import Access
+from celery_aws.aws.sqs import QueueService, SqsQueueService
+from celery_aws.config.credentials import Credentials
+from celery_aws.local import LocalAws
+from celery_aws.names import QueueName
+from celery_aws.testing.memory_sqs import MemorySqs
+
+READY_SECONDS = 30
+
+
+@pytest.fixture(params=["memory", "local AWS"])
+def queue_service(request: pytest.FixtureRequest) -> QueueService:
+    if request.param == "memory":
+        return MemorySqs()
+    difference = request.node.get_closest_marker("aws_only")
+    if difference is not None:
+        pytest.skip(f"the local AWS differs from AWS: {difference.args[0]}")
+    local_aws: LocalAws = request.getfixturevalue("local_aws")
+    return SqsQueueService(
+        Access(
+            region="us-east-1",
+            endpoint_url=local_aws.endpoint_url,
+            credentials=Credentials(access_key_id="test", secret_access_key="test"),
+        )
+    )
+
+
+@pytest.fixture
+def name() -> QueueName:
+    return QueueName(f"contract-{uuid.uuid4().hex[:12]}")

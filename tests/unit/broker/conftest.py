@@ -1,0 +1,207 @@
+"""A broker's parts on SQS in memory, with a clock that the test moves."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu import Connection, Consumer, Exchange, Queue
+
+from celery_aws.aws.clients import Access
+from celery_aws.broker import Transport
+from celery_aws.broker.acker import Acker
+from celery_aws.broker.delivery import DeliveryBuffer
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.message import Receipt, SqsMessage
+from celery_aws.broker.qos import SqsQoS
+from celery_aws.broker.receiver import CreditSource, Receiver
+from celery_aws.config.broker import parse_broker_options
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
+
+QUEUE = AmqpQueue("celery")
+NAME = QueueName("celery")
+TASKS = Queue("celery", Exchange("celery", type="direct"), routing_key="celery")
+
+#: Nobody listens there: whatever does not go to the double fails at once.
+URL = "aws+sqs://AKIAKEY:very%2Fsecret@localhost:1"
+
+#: Real seconds for which a test waits for another thread before it fails.
+PATIENCE_SECONDS = 10.0
+
+
+class Bench:
+    """The parts of one connection, put together as the transport does; ends what it started."""
+
+    def __init__(self, clock: FakeClock, sqs: MemorySqs, **options: Any) -> None:
+        self.clock = clock
+        self.sqs = sqs
+        self.directory = self.new_directory(**options)
+        self.buffer = DeliveryBuffer()
+        self.acker = self.new_acker()
+        self.delivered: list[ReceivedMessage] = []
+        self._receivers: list[Receiver] = []
+
+    def new_directory(self, **options: Any) -> QueueDirectory:
+        return QueueDirectory(
+            parse_broker_options(options), Access(region="eu-west-1"), lambda _: self.sqs
+        )
+
+    def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:
+        return Acker(linger_seconds=linger_seconds, clock=self.clock, jitter=lambda: 0.1)
+
+    def new_qos(self, prefetch_count: int = 0) -> SqsQoS:
+        return SqsQoS(None, self.acker, prefetch_count)
+
+    def new_receiver(self, credit_source: CreditSource, queue: AmqpQueue = QUEUE) -> Receiver:
+        receiver = Receiver(
+            queue=queue,
+            directory=self.directory,
+            credit_source=credit_source,
+            buffer=self.buffer,
+            acker=self.acker,
+            deliver=lambda _, message: self.delivered.append(message),
+            clock=self.clock,
+            jitter=lambda: 0.1,
+        )
+        self._receivers.append(receiver)
+        return receiver
+
+    def address(self, queue: AmqpQueue = QUEUE) -> QueueAddress:
+        return self.directory.address(queue)
+
+    def send(self, *bodies: str, queue: AmqpQueue = QUEUE) -> None:
+        for body in bodies:
+            self.sqs.send(self.address(queue).url, OutgoingMessage(body=body))
+
+    def receive(self, count: int, *, queue: AmqpQueue = QUEUE) -> list[Receipt]:
+        """Send and receive ``count`` messages, and return their receipts."""
+        self.send(*map(str, range(count)), queue=queue)
+        address = self.address(queue)
+        receipts: list[Receipt] = []
+        while len(receipts) < count:
+            messages = address.service.receive(
+                address.url, max_messages=10, wait_seconds=0, visibility_timeout_seconds=30
+            )
+            receipts += [
+                Receipt(queue=queue, address=address, handle=message.receipt_handle)
+                for message in messages
+            ]
+        return receipts
+
+    def bodies(self, name: QueueName = NAME) -> list[str]:
+        """Return what the queue keeps, visible or not."""
+        return [message.body for message in self.sqs.messages(name)]
+
+    def visible(self, name: QueueName = NAME) -> list[str]:
+        """Return what somebody could receive now."""
+        now = self.clock.monotonic()
+        return [each.body for each in self.sqs.messages(name) if each.visible_at <= now]
+
+    def poll_begins(self, polls: int = 1) -> bool:
+        """Wait until so many long polls are under way."""
+        return self.sqs.wait_until(lambda: self.sqs.polls_under_way == polls)
+
+    def close(self) -> None:
+        for receiver in self._receivers:
+            receiver.stop(0)
+        self.sqs.close()
+        for receiver in self._receivers:
+            assert receiver.stop(PATIENCE_SECONDS)
+        assert self.acker.stop(PATIENCE_SECONDS)
+        self.buffer.close()
+
+
+def message_of(receipt: Receipt, delivery_tag: str) -> SqsMessage:
+    payload = {"body": "[]", "properties": {"delivery_tag": delivery_tag, "delivery_info": {}}}
+    return SqsMessage(payload, receipt=receipt)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sqs(clock: FakeClock) -> Iterator[MemorySqs]:
+    double = MemorySqs(clock)
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def bench(clock: FakeClock, sqs: MemorySqs) -> Iterator[Bench]:
+    made = Bench(clock, sqs)
+    yield made
+    made.close()
+
+
+class Connect:
+    """Makes kombu connections on the double, with one factory of services as in life."""
+
+    def __init__(self) -> None:
+        self._made: list[Connection] = []
+
+    def __call__(self, url: str = URL, **options: Any) -> Connection:
+        given = {"region": "eu-west-1", "ack_linger_seconds": 0.0, **options}
+        connection = Connection(url, transport_options=given)
+        self._made.append(connection)
+        return connection
+
+    def close(self) -> None:
+        for connection in self._made:
+            connection.close()
+
+
+@pytest.fixture
+def connect(sqs: MemorySqs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    monkeypatch.setattr(Transport, "services", staticmethod(lambda _: sqs))
+    monkeypatch.setattr(Transport, "clock", clock)
+    made = Connect()
+    yield made
+    sqs.close()
+    made.close()
+
+
+class Client:
+    """One connection with the few words that these tests need."""
+
+    def __init__(self, connection: Connection, sqs: MemorySqs, clock: FakeClock) -> None:
+        self.connection = connection
+        self.sqs = sqs
+        self.clock = clock
+        self.channel = connection.default_channel
+        self.messages: list[Any] = []
+
+    def publish(self, body: Any = "task", *, queue: str = "celery", **options: Any) -> None:
+        self.connection.Producer(self.channel).publish(body, routing_key=queue, **options)
+
+    def consume(self, *, prefetch_count: int = 0, no_ack: bool = False) -> Consumer:
+        self.channel.basic_qos(0, prefetch_count, False)
+        consumer = Consumer(self.channel, [TASKS], on_message=self.messages.append, no_ack=no_ack)
+        consumer.consume()
+        return consumer
+
+    def drain(self, count: int = 1) -> None:
+        while len(self.messages) < count:
+            self.connection.drain_events(timeout=PATIENCE_SECONDS)
+
+    def raw(self, body: str) -> None:
+        """Put a body on the queue as somebody else would."""
+        self.sqs.send(self.channel.directory.address("celery").url, OutgoingMessage(body=body))
+
+    def settled(self) -> None:
+        assert self.connection.transport.acker.flush(PATIENCE_SECONDS)
+
+    def kept(self, name: QueueName = NAME) -> int:
+        return len(self.sqs.messages(name))
+
+    def visible(self, name: QueueName = NAME) -> int:
+        now = self.clock.monotonic()
+        return sum(message.visible_at <= now for message in self.sqs.messages(name))
+
+
+@pytest.fixture
+def client(connect: Connect, sqs: MemorySqs, clock: FakeClock) -> Client:
+    return Client(connect(), sqs, clock)

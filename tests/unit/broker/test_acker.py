@@ -1,0 +1,318 @@
+import logging
+import threading
+
+import pytest
+
+from celery_aws.broker.acker import ATTEMPTS, Acker
+from celery_aws.broker.message import Receipt
+from celery_aws.errors import AccessDeniedError, ThrottledError
+from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
+
+DELETE = "DeleteMessageBatch"
+CHANGE = "ChangeMessageVisibilityBatch"
+#: A linger that no test waits for.
+LONG_SECONDS = 3_600.0
+
+
+def entries(sqs: MemorySqs, operation: str) -> list[int]:
+    return [call.entries for call in sqs.calls if call.operation == operation]
+
+
+def stop(acker: Acker) -> None:
+    assert acker.stop(PATIENCE_SECONDS)
+
+
+def test_it_deletes_ten_to_a_request(bench: Bench) -> None:
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+    for receipt in bench.receive(25):
+        acker.delete(receipt)
+
+    assert acker.flush(PATIENCE_SECONDS)
+
+    assert bench.bodies() == []
+    assert sum(entries(bench.sqs, DELETE)) == 25
+    assert max(entries(bench.sqs, DELETE)) == 10
+    stop(acker)
+
+
+def test_ten_do_not_wait_for_company(bench: Bench) -> None:
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+
+    for receipt in bench.receive(10):
+        acker.delete(receipt)
+
+    assert bench.sqs.wait_until(lambda: bench.bodies() == [])
+    assert entries(bench.sqs, DELETE) == [10]
+    stop(acker)
+
+
+def test_one_waits_no_longer_than_the_linger(bench: Bench) -> None:
+    acker = bench.new_acker(linger_seconds=0.01)
+
+    acker.delete(bench.receive(1)[0])
+
+    assert bench.sqs.wait_until(lambda: bench.bodies() == [])
+    stop(acker)
+
+
+def test_what_is_given_back_is_visible_at_once(bench: Bench) -> None:
+    for receipt in bench.receive(3):
+        bench.acker.give_back(receipt)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert bench.visible() == ["0", "1", "2"]
+
+
+def test_what_is_given_back_for_later_is_visible_later(bench: Bench) -> None:
+    bench.acker.give_back(bench.receive(1)[0], visible_in_seconds=60)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    bench.clock.advance(59)
+    assert bench.visible() == []
+
+    bench.clock.advance(1)
+
+    assert bench.visible() == ["0"]
+
+
+def test_each_queue_has_its_own_requests(bench: Bench) -> None:
+    receipts = bench.receive(2) + bench.receive(2, queue=AmqpQueue("other"))
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+
+    for receipt in receipts:
+        acker.delete(receipt)
+    stop(acker)
+
+    assert sorted(entries(bench.sqs, DELETE)) == [2, 2]
+    assert bench.bodies() == bench.bodies(QueueName("other")) == []
+
+
+def test_refused_entries_are_tried_again_one_by_one(bench: Bench) -> None:
+    bench.sqs.faults.refuse_entries(DELETE, entries=3)
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+    for receipt in bench.receive(5):
+        acker.delete(receipt)
+
+    stop(acker)
+
+    assert entries(bench.sqs, DELETE) == [5, 1, 1, 1]
+    assert bench.bodies() == []
+    assert len(bench.clock.sleeps) == 1
+
+
+def test_what_was_our_own_fault_is_not_tried_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.refuse_entries(DELETE, code="InvalidIdFormat", sender_fault=True)
+
+    bench.acker.delete(bench.receive(1)[0])
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert entries(bench.sqs, DELETE) == [1]
+    assert "1 message(s) could not be deleted" in caplog.text
+    assert "delivered again when their visibility timeout ends" in caplog.text
+
+
+def test_a_stale_handle_is_logged_as_such(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    receipt = bench.receive(1)[0]
+    bench.clock.advance(31)
+
+    bench.acker.give_back(receipt)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert "1 not given back" in caplog.text
+    assert "their visibility timeout ended before" in caplog.text
+
+
+def test_an_entry_refused_to_the_end_is_logged(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.refuse_entries(DELETE, times=ATTEMPTS)
+
+    bench.acker.delete(bench.receive(1)[0])
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert entries(bench.sqs, DELETE) == [1] * ATTEMPTS
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_a_temporary_error_is_tried_again_with_growing_pauses(bench: Bench) -> None:
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=ATTEMPTS - 1)
+
+    bench.acker.delete(bench.receive(1)[0])
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert bench.bodies() == []
+    assert bench.clock.sleeps == pytest.approx([0.02, 0.04, 0.08, 0.16])
+
+
+def test_after_a_lost_reply_the_same_is_asked_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.lose_reply(DELETE)
+
+    bench.acker.delete(bench.receive(1)[0])
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert bench.bodies() == []
+    assert caplog.records == []
+
+
+def test_an_error_that_stays_is_not_tried_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.fail(DELETE, AccessDeniedError("not allowed"))
+
+    bench.acker.delete(bench.receive(1)[0])
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert entries(bench.sqs, DELETE) == [1]
+    assert "not allowed" in caplog.text
+
+
+def test_flushing_nothing_starts_no_thread(bench: Bench) -> None:
+    assert bench.acker.flush(0)
+    assert not bench.acker.alive
+
+
+def test_a_flush_that_runs_out_of_time_says_so(bench: Bench) -> None:
+    release = threading.Event()
+    acker = slow_acker(bench, release)
+
+    acker.delete(bench.receive(1)[0])
+
+    assert not acker.flush(0.01)
+    release.set()
+    stop(acker)
+
+
+def test_a_flush_does_not_wait_for_what_comes_after_it(bench: Bench) -> None:
+    """Else a busy connection would never be flushed."""
+    release = threading.Event()
+    acker = slow_acker(bench, release)
+    first, second = bench.receive(2)
+    flushed = threading.Event()
+
+    def flush() -> None:
+        if acker.flush(PATIENCE_SECONDS):
+            flushed.set()
+
+    acker.delete(first)
+    flushing = threading.Thread(target=flush)
+    flushing.start()
+    assert acker.asked.wait(PATIENCE_SECONDS)
+    acker.asked.clear()
+    acker.delete(second)
+    release.set()
+    release.clear()
+
+    assert acker.asked.wait(PATIENCE_SECONDS)  # the second is under way, and stays there
+    assert flushed.wait(PATIENCE_SECONDS)
+    release.set()
+    flushing.join()
+    stop(acker)
+
+
+def test_stopping_settles_what_is_left(bench: Bench) -> None:
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+    for receipt in bench.receive(3):
+        acker.delete(receipt)
+
+    stop(acker)
+
+    assert bench.bodies() == []
+    assert not acker.alive
+
+
+def test_what_comes_after_stopping_is_settled_in_the_callers_thread(bench: Bench) -> None:
+    receipt = bench.receive(1)[0]
+    stop(bench.acker)
+
+    bench.acker.delete(receipt)
+
+    assert bench.bodies() == []
+    assert not bench.acker.alive
+
+
+def test_no_settlement_falls_between_submitting_and_stopping(bench: Bench) -> None:
+    """Whatever the order in which the threads come, each message is deleted."""
+    for _ in range(50):
+        acker = bench.new_acker()
+        receipts = bench.receive(4)
+        barrier = threading.Barrier(3)
+
+        def settle(mine: list[Receipt], acker: Acker, barrier: threading.Barrier) -> None:
+            barrier.wait()
+            for receipt in mine:
+                acker.delete(receipt)
+
+        threads = [
+            threading.Thread(target=settle, args=(mine, acker, barrier))
+            for mine in (receipts[:2], receipts[2:])
+        ]
+        for thread in threads:
+            thread.start()
+        barrier.wait()
+        stop(acker)
+        for thread in threads:
+            thread.join(PATIENCE_SECONDS)
+
+        assert bench.bodies() == []
+
+
+def test_a_settlement_at_the_threads_last_look_is_not_lost(bench: Bench) -> None:
+    """The thread has found nothing and is about to return; it is still alive."""
+    first, second = bench.receive(2)
+    last_look, submitted = threading.Event(), threading.Event()
+
+    class Returning(Acker):
+        def run(self) -> None:
+            super().run()
+            last_look.set()
+            submitted.wait(PATIENCE_SECONDS)
+
+    acker = Returning(linger_seconds=0, clock=bench.clock)
+    acker.delete(first)
+    acker.stop(0)
+    assert last_look.wait(PATIENCE_SECONDS)
+    assert acker.alive
+
+    acker.delete(second)
+    submitted.set()
+    stop(acker)
+
+    assert bench.bodies() == []
+
+
+class SlowAcker(Acker):
+    """Asks SQS only when it is let to."""
+
+    def __init__(self, release: threading.Event, clock: FakeClock) -> None:
+        super().__init__(linger_seconds=0, clock=clock)
+        self.asked = threading.Event()
+        self._release = release
+
+    def _settle(self, work: object) -> None:
+        self.asked.set()
+        assert self._release.wait(PATIENCE_SECONDS)
+        super()._settle(work)  # type: ignore[arg-type]
+
+
+def slow_acker(bench: Bench, release: threading.Event) -> SlowAcker:
+    return SlowAcker(release, bench.clock)
+
+
+def test_a_bug_costs_its_own_batch_only(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = bench.receive(2)
+    bench.sqs.faults.fail(DELETE, ZeroDivisionError("a bug"))
+    bench.acker.delete(first)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+
+    bench.acker.delete(second)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.bodies() == ["0"]
+    assert [record.levelno for record in caplog.records] == [logging.CRITICAL]

@@ -1,0 +1,218 @@
+"""The channel's consumers, queues and gets, through a kombu connection on SQS in memory."""
+
+import os
+
+import pytest
+from amqp.exceptions import NotFound
+from kombu import Queue
+
+from celery_aws.errors import UnsupportedError
+from tests.unit.broker.conftest import TASKS, Client
+
+
+class TestConsuming:
+    def test_what_was_published_is_consumed(self, client: Client) -> None:
+        client.publish({"a": [1, "é"]})
+        client.consume()
+
+        client.drain()
+
+        (message,) = client.messages
+        assert message.payload == {"a": [1, "é"]}
+        assert message.delivery_info["routing_key"] == "celery"
+        assert message.delivery_info["redelivered"] is False
+
+    def test_an_acknowledged_message_is_deleted(self, client: Client) -> None:
+        client.publish()
+        client.consume()
+        client.drain()
+
+        client.messages[0].ack()
+        client.settled()
+
+        assert client.kept() == 0
+
+    def test_a_message_given_back_is_redelivered(self, client: Client) -> None:
+        client.publish()
+        client.consume()
+        client.drain()
+
+        client.messages[0].requeue()
+        client.drain(2)
+
+        assert client.messages[1].delivery_info["redelivered"] is True
+
+    def test_a_rejected_message_is_deleted(self, client: Client) -> None:
+        client.publish()
+        client.consume()
+        client.drain()
+
+        client.messages[0].reject()
+        client.settled()
+
+        assert client.kept() == 0
+
+    def test_without_acknowledgements_it_is_deleted_on_delivery(self, client: Client) -> None:
+        client.publish()
+        client.consume(no_ack=True)
+
+        client.drain()
+        client.settled()
+
+        assert client.kept() == 0
+        assert client.channel.qos.can_consume_max_estimate() is None
+
+    def test_the_prefetch_count_holds(self, client: Client) -> None:
+        for _ in range(5):
+            client.publish()
+        client.consume(prefetch_count=2)
+
+        client.drain(2)
+
+        assert client.visible() == 3
+        with pytest.raises(TimeoutError):
+            client.connection.drain_events(timeout=0)
+
+    def test_a_cancelled_consumer_gives_back_what_was_not_delivered(self, client: Client) -> None:
+        for _ in range(3):
+            client.publish()
+        consumer = client.consume()
+        client.drain()
+        assert client.sqs.wait_until(lambda: client.visible() == 0)
+
+        consumer.cancel()
+
+        assert client.sqs.wait_until(lambda: client.visible() == 2)
+        assert client.channel.receivers == []
+
+    def test_closing_gives_back_what_was_not_acknowledged(self, client: Client) -> None:
+        for _ in range(3):
+            client.publish()
+        client.consume()
+        client.drain(2)
+        client.messages[0].ack()
+
+        client.connection.close()
+
+        assert client.sqs.wait_until(lambda: client.visible() == 2)
+        assert client.kept() == 2
+
+    def test_an_acknowledgement_after_closing_is_ignored(self, client: Client) -> None:
+        client.publish()
+        client.consume()
+        client.drain()
+        client.connection.close()
+
+        client.messages[0].ack()
+
+        assert client.visible() == 1
+
+    def test_closing_a_channel_twice_is_no_error(self, client: Client) -> None:
+        client.consume()
+
+        client.channel.close()
+        client.channel.close()
+
+        assert client.channel.closed
+
+    @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+    def test_a_forked_child_gives_back_nothing_of_its_parents(self, client: Client) -> None:
+        """The parent still works on it; celery's pool closes inherited connections."""
+        client.publish()
+        client.consume()
+        client.drain()
+        pid = os.fork()
+        if pid == 0:  # pragma: no cover - the child is not measured
+            client.connection.close()
+            os._exit(client.visible())
+
+        assert os.waitpid(pid, 0)[1] == 0
+
+
+class TestQueues:
+    def test_declaring_creates_it_once(self, client: Client) -> None:
+        TASKS(client.channel).declare()
+        TASKS(client.channel).declare()
+
+        assert client.sqs.count("CreateQueue") == 1
+
+    def test_a_passive_declare_counts(self, client: Client) -> None:
+        client.publish()
+        client.publish()
+
+        assert client.channel.queue_declare("celery", passive=True).message_count == 2
+
+    def test_a_passive_declare_of_a_missing_queue_is_not_found(self, client: Client) -> None:
+        with pytest.raises(NotFound, match="NOT_FOUND"):
+            client.channel.queue_declare("nobody", passive=True)
+
+        assert client.sqs.count("CreateQueue") == 0
+
+    def test_a_queue_that_expires_is_refused(self, client: Client) -> None:
+        """Those of remote control, events and rpc:// do."""
+        queue = Queue("reply", expires=10, auto_delete=True)
+        with pytest.raises(UnsupportedError, match=r"'reply' expires.*aws\+dynamodb"):
+            queue(client.channel).declare()
+
+    def test_a_queue_for_one_client_is_a_queue(self, client: Client) -> None:
+        client.channel.queue_declare("buffer", auto_delete=True, exclusive=True)
+        assert client.channel.queue_declare("buffer", passive=True).message_count == 0
+
+    def test_a_fanout_is_refused(self, client: Client) -> None:
+        with pytest.raises(UnsupportedError, match="'news' is a fanout"):
+            client.channel.exchange_declare("news", type="fanout")
+
+    def test_purging_tells_how_many(self, client: Client) -> None:
+        client.publish()
+
+        assert client.channel.queue_purge("celery") == 1
+        assert client.kept() == 0
+
+    def test_deleting_forgets_the_queue(self, client: Client) -> None:
+        client.publish()
+
+        client.channel.queue_delete("celery")
+        client.channel.queue_delete("celery")
+
+        assert client.kept() == 0
+        client.clock.advance(60)
+        client.publish()
+        assert client.kept() == 1
+
+    def test_a_queue_with_messages_is_kept_if_asked_to(self, client: Client) -> None:
+        client.publish()
+
+        client.channel.queue_delete("celery", if_empty=True)
+
+        assert client.kept() == 1
+
+
+class TestGetting:
+    def test_a_message_is_got_and_acknowledged(self, client: Client) -> None:
+        client.publish([1])
+
+        message = client.channel.basic_get("celery")
+
+        assert message.payload == [1]
+        message.ack()
+        client.settled()
+        assert client.kept() == 0
+
+    def test_an_empty_queue_has_none(self, client: Client) -> None:
+        client.sqs.close()  # polls end at once
+
+        assert client.channel.basic_get("celery") is None
+
+    def test_one_given_back_is_got_again(self, client: Client) -> None:
+        client.publish()
+        client.channel.basic_get("celery").requeue()
+
+        assert client.channel.basic_get("celery").delivery_info["redelivered"] is True
+
+    def test_without_acknowledgement_it_is_deleted(self, client: Client) -> None:
+        client.publish()
+
+        client.channel.basic_get("celery", no_ack=True)
+        client.settled()
+
+        assert client.kept() == 0

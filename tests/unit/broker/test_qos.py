@@ -1,0 +1,255 @@
+import threading
+
+import pytest
+
+from celery_aws.broker.qos import PollTicket, SqsQoS
+from celery_aws.core.polling import Poll
+from celery_aws.names import AmqpQueue, QueueName
+from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, message_of
+
+
+def reserve(qos: SqsQoS, ticket: PollTicket | None = None) -> Poll | None:
+    mine = ticket if ticket is not None else PollTicket()
+    return qos.reserve(mine, wait_time_seconds=20, rest_seconds=0)
+
+
+class Reserving:
+    """A thread that stands in line for credits."""
+
+    def __init__(self, qos: SqsQoS) -> None:
+        self.ticket = PollTicket()
+        self._qos = qos
+        self._polls: list[Poll | None] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._polls.append(reserve(self._qos, self.ticket))
+
+    def result(self) -> Poll | None:
+        self._thread.join(PATIENCE_SECONDS)
+        return self._polls[0]
+
+
+def hold(bench: Bench, qos: SqsQoS, count: int) -> list[str]:
+    """Receive and hold messages, as a synchronous get does."""
+    tags = []
+    for number, receipt in enumerate(bench.receive(count)):
+        tags.append(f"tag-{number}")
+        qos.append(message_of(receipt, tags[-1]), tags[-1])
+    return tags
+
+
+def test_a_poll_reserves_its_credits(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=4)
+
+    poll = reserve(qos)
+
+    assert poll is not None
+    assert poll.max_messages == 3
+    assert (qos.can_consume(), qos.can_consume_max_estimate()) == (True, 1)
+
+
+def test_what_did_not_come_is_free_again(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=4)
+    reserve(qos)
+
+    qos.release(2)
+
+    assert qos.can_consume_max_estimate() == 3
+
+
+def test_without_a_limit_any_number_is_free(bench: Bench) -> None:
+    assert bench.new_qos().can_consume_max_estimate() is None
+
+
+def test_acknowledging_frees_the_credit_and_deletes(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=2)
+    first, _ = hold(bench, qos, 2)
+
+    qos.ack(first)
+
+    assert qos.can_consume_max_estimate() == 1
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.bodies() == ["1"]
+
+
+def test_acknowledging_twice_is_once(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=2)
+    (tag,) = hold(bench, qos, 1)
+
+    qos.ack(tag)
+    qos.ack(tag)
+    qos.reject(tag, requeue=True)
+
+    assert qos.can_consume_max_estimate() == 2
+
+
+@pytest.mark.parametrize(("requeue", "visible"), [(True, ["0"]), (False, [])])
+def test_rejecting_gives_back_or_deletes(bench: Bench, requeue: bool, visible: list[str]) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    (tag,) = hold(bench, qos, 1)
+
+    qos.reject(tag, requeue=requeue)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.visible() == bench.bodies() == visible
+    assert qos.can_consume()
+
+
+def test_giving_back_for_later(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    (tag,) = hold(bench, qos, 1)
+
+    qos.give_back(tag, 60)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert (bench.visible(), bench.bodies()) == ([], ["0"])
+
+
+def test_restoring_gives_back_everything_at_once(bench: Bench) -> None:
+    bench.acker = bench.new_acker(linger_seconds=3_600)
+    qos = bench.new_qos(prefetch_count=3)
+    hold(bench, qos, 3)
+
+    qos.restore_unacked_once()
+    qos.restore_unacked_once()
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.visible() == ["0", "1", "2"]
+    assert bench.sqs.count("ChangeMessageVisibilityBatch") == 1
+    assert qos.can_consume_max_estimate() == 3
+
+
+def test_a_held_message_is_found_by_its_tag(bench: Bench) -> None:
+    qos = bench.new_qos()
+    (tag,) = hold(bench, qos, 1)
+
+    assert qos.get(tag).delivery_tag == tag
+
+
+@pytest.mark.parametrize("how", ["ack", "limit", "release"])
+def test_a_credit_that_comes_free_is_taken_at_once(bench: Bench, how: str) -> None:
+    qos = bench.new_qos(prefetch_count=2)
+    (tag,) = hold(bench, qos, 1)
+    reserve(qos)
+    waiting = Reserving(qos)
+
+    if how == "ack":
+        qos.ack(tag)
+    elif how == "limit":
+        qos.prefetch_count = 3
+    else:
+        qos.release(1)
+
+    poll = waiting.result()
+    assert poll is not None
+    assert poll.max_messages == 1
+
+
+def test_a_withdrawn_ticket_gets_nothing_now_nor_later(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    reserve(qos)
+    waiting = Reserving(qos)
+
+    qos.withdraw(waiting.ticket)
+
+    assert waiting.result() is None
+    qos.release(1)
+    assert reserve(qos, waiting.ticket) is None
+    assert qos.can_consume_max_estimate() == 1
+
+
+def test_one_who_leaves_the_line_does_not_hold_up_the_next(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    reserve(qos)
+    first = Reserving(qos)
+    second = Reserving(qos)
+
+    qos.withdraw(first.ticket)
+    assert first.result() is None
+    qos.release(1)
+
+    assert second.result() is not None
+
+
+def test_can_consume_replaced_on_the_instance_counts(bench: Bench) -> None:
+    """Celery does this to stop prefetching, and tells nobody when its answer changes."""
+    qos = bench.new_qos(prefetch_count=5)
+    allowed, asked = threading.Event(), threading.Event()
+
+    def can_consume() -> bool:
+        asked.set()
+        return allowed.is_set()
+
+    qos.can_consume = can_consume  # type: ignore[method-assign]
+    waiting = Reserving(qos)
+    assert asked.wait(PATIENCE_SECONDS)
+    assert qos.can_consume_max_estimate() == 5
+
+    allowed.set()
+
+    assert waiting.result() is not None
+
+
+def test_nobody_in_line_is_passed_over(bench: Bench) -> None:
+    """Each of the greedy ones goes to the end of the line when it comes again."""
+    qos = bench.new_qos(prefetch_count=1)
+    done = threading.Event()
+
+    def be_greedy() -> None:
+        while not done.is_set():
+            poll = reserve(qos)
+            assert poll is not None
+            qos.release(poll.max_messages)
+
+    greedy = [threading.Thread(target=be_greedy, daemon=True) for _ in range(3)]
+    for thread in greedy:
+        thread.start()
+
+    for _ in range(50):
+        assert Reserving(qos).result() is not None
+        qos.release(1)
+
+    done.set()
+    for thread in greedy:
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("prefetch_count", [1, 3, 12])
+def test_the_prefetch_count_holds_for_any_number_of_queues(
+    bench: Bench, prefetch_count: int
+) -> None:
+    queues = [AmqpQueue(f"queue-{number}") for number in range(5)]
+    for queue in queues:
+        bench.send(*[queue] * 8, queue=queue)
+    qos = bench.new_qos(prefetch_count)
+    served: dict[str, int] = dict.fromkeys(queues, 0)
+    most = 0
+
+    def in_flight() -> int:
+        return sum(
+            message.received_at is not None
+            for queue in queues
+            for message in bench.sqs.messages(QueueName(queue))
+        )
+
+    receivers = [bench.new_receiver(qos, queue) for queue in queues]
+    for receiver in receivers:
+        receiver.start()
+    while sum(served.values()) < 40:
+        if not bench.buffer.wait(0.05):
+            bench.clock.advance(20)  # ends the quiet ones' polls
+            continue
+        for delivery in bench.buffer.take(1):
+            receipt = delivery.receiver.receipt(delivery.message)
+            tag = delivery.message.receipt_handle
+            qos.append(message_of(receipt, tag), tag, reserved=True)
+            most = max(most, in_flight())
+            served[delivery.message.body] += 1
+            qos.ack(tag)
+            assert bench.acker.flush(PATIENCE_SECONDS)
+
+    assert most <= prefetch_count
+    assert set(served.values()) == {8}

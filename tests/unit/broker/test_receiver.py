@@ -1,0 +1,229 @@
+import logging
+from collections.abc import Iterable
+
+import pytest
+
+from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.receiver import Receiver, UnlimitedCredits
+from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
+from celery_aws.errors import ReceiverFailedError, ThrottledError, UnreachableError
+from celery_aws.names import AmqpQueue
+from celery_aws.testing.clock import START
+from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
+
+OTHER = AmqpQueue("other")
+
+
+def taken(bench: Bench, count: int) -> list[Delivery]:
+    """Take messages out of the buffer as they come."""
+    deliveries: list[Delivery] = []
+    while len(deliveries) < count:
+        assert bench.buffer.wait(PATIENCE_SECONDS), f"{len(deliveries)} of {count} came"
+        deliveries += bench.buffer.take(count - len(deliveries))
+    return deliveries
+
+
+def test_what_it_receives_goes_into_the_buffer(bench: Bench) -> None:
+    bench.send("1", "2")
+    receiver = bench.new_receiver(UnlimitedCredits())
+
+    receiver.start()
+
+    deliveries = taken(bench, 2)
+    assert [each.message.body for each in deliveries] == ["1", "2"]
+    assert all(each.receiver is receiver for each in deliveries)
+
+
+def test_it_asks_for_no_more_than_its_credits(bench: Bench) -> None:
+    bench.send(*map(str, range(5)))
+    qos = bench.new_qos(prefetch_count=3)
+
+    bench.new_receiver(qos).start()
+
+    taken(bench, 3)
+    assert qos.can_consume_max_estimate() == 0
+    assert bench.visible() == ["3", "4"]
+
+
+def test_delivering_hands_the_message_on(bench: Bench) -> None:
+    bench.send("1")
+    receiver = bench.new_receiver(UnlimitedCredits())
+    receiver.start()
+
+    for delivery in taken(bench, 1):
+        receiver.deliver(delivery.message)
+
+    assert [message.body for message in bench.delivered] == ["1"]
+
+
+def test_a_message_delivered_after_the_cancel_is_given_back(bench: Bench) -> None:
+    bench.send("1")
+    qos = bench.new_qos(prefetch_count=1)
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+    deliveries = taken(bench, 1)
+    receiver.stop(0)
+
+    receiver.deliver(deliveries[0].message)
+
+    assert bench.delivered == []
+    assert bench.sqs.wait_until(lambda: bench.visible() == ["1"])
+    assert qos.can_consume_max_estimate() == 1
+
+
+def test_what_a_poll_brings_after_the_cancel_is_given_back(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=4)
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+    assert bench.poll_begins()
+
+    receiver.stop(0)
+    bench.send("1", "2")
+
+    assert receiver.stop(PATIENCE_SECONDS)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.visible() == ["1", "2"]
+    assert not bench.buffer.wait(0)
+    assert qos.can_consume_max_estimate() == 4
+
+
+def test_a_cancel_between_poll_and_buffer_loses_nothing(bench: Bench) -> None:
+    """Cancelled after it last looked: nobody else will look into the buffer for it."""
+
+    class CancelledBuffer(DeliveryBuffer):
+        def put(self, deliveries: Iterable[Delivery]) -> None:
+            receiver.stop(0)
+            assert self.discard(receiver) == []
+            super().put(deliveries)
+
+    bench.send("1")
+    bench.buffer = CancelledBuffer()
+    qos = bench.new_qos(prefetch_count=1)
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+
+    assert bench.sqs.wait_until(lambda: bench.sqs.count("ChangeMessageVisibilityBatch") == 1)
+    assert receiver.stop(PATIENCE_SECONDS)
+    assert bench.visible() == ["1"]
+    assert qos.can_consume_max_estimate() == 1
+
+
+def test_it_ends_while_it_waits_for_credits(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    bench.send("1", "2")
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+    taken(bench, 1)
+
+    assert receiver.stop(PATIENCE_SECONDS)
+
+
+def test_a_failed_poll_is_tried_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench.send("1")
+    bench.sqs.faults.fail("ReceiveMessage", UnreachableError("no route"))
+    bench.sqs.faults.fail("ReceiveMessage", ThrottledError("slow down"))
+    qos = bench.new_qos(prefetch_count=2)
+    receiver = bench.new_receiver(qos)
+
+    receiver.start()
+
+    taken(bench, 1)
+    assert "1 in a row), trying again in 0.1 s: no route" in caplog.text
+    assert "2 in a row), trying again in 0.1 s: slow down" in caplog.text
+    assert "queue celery: receiving again" in caplog.text
+
+
+def test_a_failure_gives_its_credits_back(bench: Bench) -> None:
+    bench.send("1")
+    bench.sqs.faults.fail("ReceiveMessage", UnreachableError("no route"), times=3)
+    qos = bench.new_qos(prefetch_count=5)
+    bench.new_receiver(qos).start()
+
+    taken(bench, 1)
+    assert bench.poll_begins()
+
+    assert qos.can_consume_max_estimate() == 0  # one waits in the buffer, four are asked for
+    assert [call.operation for call in bench.sqs.calls].count("ReceiveMessage") == 5
+
+
+def test_a_queue_that_comes_back_is_found_again(bench: Bench) -> None:
+    bench.address()
+    receiver = bench.new_receiver(UnlimitedCredits())
+    receiver.start()
+    assert bench.poll_begins()
+
+    bench.sqs.delete_queue(bench.address().url)
+    assert bench.poll_begins(0)
+    bench.clock.advance(60)
+    assert bench.poll_begins()
+    bench.send("1")
+
+    assert [each.message.body for each in taken(bench, 1)] == ["1"]
+
+
+def test_a_bug_is_handed_to_the_delivering_thread(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.fail("ReceiveMessage", ZeroDivisionError("a bug"))
+    qos = bench.new_qos(prefetch_count=2)
+    receiver = bench.new_receiver(qos)
+
+    receiver.start()
+
+    assert bench.buffer.wait(PATIENCE_SECONDS)
+    with pytest.raises(ReceiverFailedError) as caught:
+        bench.buffer.take(1)
+    assert caught.value.queue == "celery"
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert receiver.stop(PATIENCE_SECONDS)
+    assert qos.can_consume_max_estimate() == 2
+    assert "receiver of queue celery failed" in caplog.text
+
+
+def test_it_tells_when_sqs_last_answered(bench: Bench) -> None:
+    receiver = bench.new_receiver(UnlimitedCredits())
+    assert receiver.last_poll is None
+    receiver.start()
+    assert bench.poll_begins()
+
+    bench.clock.advance(20)
+    assert bench.sqs.wait_until(lambda: bench.sqs.count("ReceiveMessage") >= 2)
+
+    assert receiver.last_poll is not None
+    assert receiver.last_poll > START
+
+
+def test_a_receiver_that_comes_later_does_not_wait_for_a_long_poll(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=2)
+    bench.new_receiver(qos).start()
+    assert bench.poll_begins()
+    bench.send("1", queue=OTHER)
+
+    bench.new_receiver(qos, OTHER).start()
+
+    assert [each.message.body for each in taken(bench, 1)] == ["1"]
+
+
+def test_receivers_that_start_together_share_even_one_credit(bench: Bench) -> None:
+    qos = bench.new_qos(prefetch_count=1)
+    receivers = [bench.new_receiver(qos), bench.new_receiver(qos, OTHER)]
+    bench.send("1", queue=OTHER)
+    for receiver in receivers:
+        receiver.start()
+    assert bench.poll_begins()
+
+    bench.clock.advance(TURN_WAIT_SECONDS + SCARCE_WAIT_SECONDS)
+
+    assert [each.message.body for each in taken(bench, 1)] == ["1"]
+
+
+def test_a_receipt_needs_a_receive(bench: Bench) -> None:
+    receiver: Receiver = bench.new_receiver(UnlimitedCredits())
+    bench.send("1")
+    receiver.start()
+    (delivery,) = taken(bench, 1)
+
+    assert receiver.receipt(delivery.message).queue == "celery"
+    with pytest.raises(RuntimeError, match="nothing was received"):
+        bench.new_receiver(UnlimitedCredits()).receipt(delivery.message)
