@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.aws.sqs import QueueService, SqsQueueService
 from celery_aws.config.credentials import Credentials
 from celery_aws.local import LocalAws

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from celery_aws.aws import clients, meter
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.config.credentials import Credentials
 from tests.unit.aws.canned import CannedAws, serving
 

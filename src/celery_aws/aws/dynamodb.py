@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from celery_aws.aws.clients import Access, client_for
+from celery_aws.aws.access import Access
+from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
 from celery_aws.aws.expressions import Expressions
 from celery_aws.aws.table_schema import (

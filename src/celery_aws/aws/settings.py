@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from celery_aws.aws.clients import Access, client_for, resolve_region
+from celery_aws.aws.access import Access, resolve_region
+from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
 from celery_aws.config.settings import Settings, check_names, readable
 from celery_aws.config.variables import VariablesSource

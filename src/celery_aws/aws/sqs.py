@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from botocore.parsers import ResponseParserError
 
-from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, Access, client_for
+from celery_aws.aws.access import Access
+from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, client_for
 from celery_aws.aws.errors import error_class, translated
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from celery_aws.aws.clients import Access, AssumedRole, resolve_region
+from celery_aws.aws.access import Access, access_of
 from celery_aws.aws.sqs import QueueService, SqsQueueService
 from celery_aws.config.broker import BrokerOptions, PredefinedQueue
-from celery_aws.config.credentials import Credentials, credentials_or_none
+from celery_aws.config.credentials import credentials_or_none
 from celery_aws.config.urls import BrokerUrl
 from celery_aws.core.queue_names import is_fifo, name_of_url, name_problem, queue_name
 from celery_aws.errors import (
@@ -252,39 +252,16 @@ def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:
     Raises:
         ConfigurationError: no region.
     """
-    endpoint_url = options.endpoint_url
-    if endpoint_url is None and url.endpoint is not None:
-        endpoint = url.endpoint
-        if endpoint.port is None and options.port is not None:
-            endpoint = replace(endpoint, port=options.port)
-        endpoint_url = endpoint.url(is_secure=options.is_secure)
-    region = resolve_region(
-        options.region,
-        url.region,
-        options.client_config.get("region_name"),
-        endpoint_url=endpoint_url,
+    endpoint = url.endpoint
+    if endpoint is not None and endpoint.port is None and options.port is not None:
+        endpoint = replace(endpoint, port=options.port)
+    return access_of(
+        options,
+        credentials=url.credentials,
+        endpoint=endpoint,
+        regions=(url.region,),
         where="broker_url",
     )
-    role = None
-    if options.sts_role_arn is not None:
-        role = AssumedRole(
-            role_arn=options.sts_role_arn,
-            duration_seconds=options.sts_token_timeout,
-            buffer_seconds=options.sts_token_buffer_time,
-        )
-    return Access(
-        region=region,
-        endpoint_url=endpoint_url,
-        credentials=_with_token(url.credentials, options.session_token),
-        role=role,
-        client_config=options.client_config,
-    )
-
-
-def _with_token(credentials: Credentials | None, token: str | None) -> Credentials | None:
-    if credentials is None or token is None:
-        return credentials
-    return replace(credentials, session_token=token)
 
 
 def _secrets(options: BrokerOptions) -> tuple[object, ...]:

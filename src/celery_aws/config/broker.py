@@ -8,21 +8,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
+from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
-    AnyMap,
     Flag,
-    HttpUrl,
     Port,
     QueueUrlText,
-    RoleArn,
     Seconds,
-    StsDuration,
     Text,
     TextMap,
     VisibilityTimeout,
     WaitTime,
     mapping,
-    whole_number,
 )
 from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
 
@@ -94,19 +90,11 @@ def _attributes(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID_EXTRA)
-class BrokerOptions:
-    """Everything that ``broker_transport_options`` can say, parsed and checked.
+class BrokerOptions(AccessOptions):
+    """Everything that ``broker_transport_options`` can say beside :class:`AccessOptions`.
 
     Attributes:
-        region: AWS region; default: the URL's, then ``AWS_REGION``, then boto3's chain.
-        endpoint_url: answers instead of AWS's own endpoint; default: the URL's host.
-        is_secure: https or http for the URL's host; default: by the host.
         port: of the URL's host, if the URL has none.
-        client_config: keywords of botocore's ``Config``.
-        sts_role_arn: role to assume; its session is renewed by itself.
-        sts_token_timeout: seconds of one session of that role.
-        sts_token_buffer_time: seconds before its end at which a session is renewed.
-        session_token: of temporary credentials in the URL.
         queue_name_prefix: put in front of every queue name.
         predefined_queues: queues by URL; then no other queue is looked up or created.
         create_missing_queues: create a queue that does not exist, at its first use.
@@ -124,15 +112,7 @@ class BrokerOptions:
         deadletter_queue: read by kombu's virtual transport itself.
     """
 
-    region: Text | None = None
-    endpoint_url: HttpUrl | None = None
-    is_secure: Flag | None = None
     port: Port | None = None
-    client_config: AnyMap = field(default_factory=dict, metadata={"spelling": "client-config"})
-    sts_role_arn: RoleArn | None = None
-    sts_token_timeout: StsDuration = 900
-    sts_token_buffer_time: whole_number(0, None, "seconds") = 0  # type: ignore[valid-type]
-    session_token: str | None = field(default=None, repr=False)
     queue_name_prefix: Text = ""
     predefined_queues: PredefinedQueues = field(default_factory=dict)
     create_missing_queues: Flag = True

@@ -58,10 +58,14 @@ The query is stronger. `table` is the path of the URL; secrets go into
 
 
 def meanings(cls: type[Any]) -> dict[str, str]:
-    """Return what each field means, from ``Attributes:`` in the docstring of ``cls``."""
-    text = inspect.getdoc(cls) or ""
-    entries = _ENTRY.findall(text.partition("Attributes:\n")[2])
-    return {name: " ".join(meaning.split()).replace("``", "`") for name, meaning in entries}
+    """Return what each field means, from ``Attributes:`` in docstrings of ``cls`` and bases."""
+    found: dict[str, str] = {}
+    ours = (base for base in reversed(cls.__mro__) if base.__module__.startswith(__package__))
+    for base in ours:
+        text = inspect.cleandoc(base.__doc__ or "")
+        for name, meaning in _ENTRY.findall(text.partition("Attributes:\n")[2]):
+            found[name] = " ".join(meaning.split()).replace("``", "`")
+    return found
 
 
 def page() -> str:

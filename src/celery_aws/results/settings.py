@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from celery_aws.aws.clients import Access, AssumedRole, resolve_region
+from celery_aws.aws.access import Access, access_of
 from celery_aws.aws.table_schema import TableSpec
-from celery_aws.config.credentials import Credentials
 from celery_aws.config.results import WHERE, ResultOptions, parse_result_options
 from celery_aws.config.urls import ResultUrl, parse_result_url
-from celery_aws.errors import ConfigurationError
 from celery_aws.names import TableName
 from celery_aws.results.items import table_spec
 
@@ -89,36 +87,6 @@ def _options(url: ResultUrl, transport_options: Mapping[str, Any]) -> ResultOpti
 
 
 def _access(url: ResultUrl, options: ResultOptions, celery_endpoint_url: str | None) -> Access:
-    endpoint_url = options.endpoint_url or celery_endpoint_url
-    if endpoint_url is None and url.endpoint is not None:
-        endpoint_url = url.endpoint.url(is_secure=options.is_secure)
-    return Access(
-        region=resolve_region(options.region, endpoint_url=endpoint_url, where=WHERE),
-        endpoint_url=endpoint_url,
-        credentials=_credentials(url.credentials, options.session_token),
-        role=_role(options),
-        client_config=options.client_config,
-    )
-
-
-def _credentials(pair: Credentials | None, session_token: str | None) -> Credentials | None:
-    if session_token is None:
-        return pair
-    if pair is None:
-        raise ConfigurationError(
-            f"{TRANSPORT_OPTIONS}['session_token'] is given without a key pair in "
-            "result_backend. Give both, or neither to use boto3's default chain",
-            where=TRANSPORT_OPTIONS,
-            key="session_token",
-        )
-    return dataclasses.replace(pair, session_token=session_token)
-
-
-def _role(options: ResultOptions) -> AssumedRole | None:
-    if options.sts_role_arn is None:
-        return None
-    return AssumedRole(
-        role_arn=options.sts_role_arn,
-        duration_seconds=options.sts_token_timeout,
-        buffer_seconds=options.sts_token_buffer_time,
-    )
+    if options.endpoint_url is None and celery_endpoint_url is not None:
+        options = dataclasses.replace(options, endpoint_url=celery_endpoint_url)
+    return access_of(options, credentials=url.credentials, endpoint=url.endpoint, where=WHERE)

@@ -9,8 +9,8 @@ import threading
 import weakref
 from datetime import datetime, timedelta, timezone
 
-#: What a clock shows at first; any moment would do.
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+#: What a clock shows at first: a moment with nothing special about it.
+START = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=timezone.utc)
 
 
 class FakeClock:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
 from celery_aws.aws.table_schema import TABLE_USABLE, KeyAttribute, TableSpec
 from celery_aws.config.credentials import Credentials

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from celery_aws.aws import clients
-from celery_aws.aws.clients import Access, AssumedRole, client_for, resolve_region
+from celery_aws.aws.access import Access, AssumedRole
+from celery_aws.aws.clients import client_for
 from celery_aws.aws.meter import request_counts
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.config.credentials import Credentials
@@ -197,52 +197,3 @@ def test_a_role_that_may_no_longer_be_assumed_is_not_the_queues_fault(
     with pytest.raises(AccessDeniedError) as caught:
         SqsQueueService(role_access).queue_url(QueueName("q"))
     assert (caught.value.service, caught.value.operation) == ("sts", "AssumeRole")
-
-
-def test_a_margin_that_eats_the_session_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"sts_token_buffer_time = 840.*less than 840"):
-        AssumedRole(role_arn=ROLE, duration_seconds=900, buffer_seconds=840)
-    assert AssumedRole(role_arn=ROLE, buffer_seconds=839).advisory_seconds == 899
-
-
-def test_the_first_region_named_wins(bare_environment: pytest.MonkeyPatch) -> None:
-    def region(*candidates: str | None) -> str:
-        return resolve_region(*candidates, endpoint_url="http://localhost:4566", where="broker")
-
-    assert region("eu-west-1", "eu-west-2") == "eu-west-1"
-    assert region(None, "eu-west-2") == "eu-west-2"
-    assert region(None) == clients.LOCAL_REGION
-    bare_environment.setenv("AWS_DEFAULT_REGION", "us-west-1")
-    assert region(None) == "us-west-1"
-    bare_environment.setenv("AWS_REGION", "us-west-2")
-    assert region(None) == "us-west-2"
-    assert region("eu-west-1") == "eu-west-1"
-
-
-def test_the_region_of_a_profile(
-    bare_environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    file = tmp_path_factory.mktemp("aws") / "config"
-    file.write_text("[profile web]\nregion = ap-northeast-1\n")
-    bare_environment.setenv("AWS_CONFIG_FILE", str(file))
-    bare_environment.setenv("AWS_PROFILE", "web")
-    assert resolve_region(None, endpoint_url=None, where="broker") == "ap-northeast-1"
-    bare_environment.setenv("AWS_PROFILE", "wed")
-    with pytest.raises(ConfigurationError, match=r"wed.*AWS_PROFILE"):
-        resolve_region(None, endpoint_url=None, where="broker")
-
-
-def test_no_region_anywhere(bare_environment: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match="broker_url: no AWS region") as caught:
-        resolve_region(None, "", endpoint_url=None, where="broker_url")
-    assert caught.value.key == "region"
-    assert "AWS_REGION" in str(caught.value)
-
-
-def sts_refusal(text: str) -> Answer:
-    body = (
-        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
-        f"<Type>Sender</Type><Code>AccessDenied</Code><Message>{text}</Message></Error>"
-        "<RequestId>request-2</RequestId></ErrorResponse>"
-    )
-    return Answer(status=403, body=body, content_type="text/xml")

@@ -6,7 +6,8 @@ from botocore import exceptions as botocore_errors
 from botocore.session import get_session
 
 from celery_aws import errors
-from celery_aws.aws.clients import Access, client_for
+from celery_aws.aws.access import Access
+from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translate, translated
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.config.credentials import Credentials

@@ -1,7 +1,7 @@
 import threading
 
 import celery_aws
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.aws.meter import RequestMeter, process_meter
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.names import QueueName

@@ -1,7 +1,7 @@
 import pytest
 
 from celery_aws.aws import sqs
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import (

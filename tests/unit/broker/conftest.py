@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kombu import Connection, Consumer, Exchange, Queue
 
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.broker import Transport
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import DeliveryBuffer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from celery_aws.aws.clients import Access
+from celery_aws.aws.access import Access
 from celery_aws.aws.sqs import QueueService
 from celery_aws.broker.directory import QueueDirectory, broker_access, queue_directory
 from celery_aws.config.broker import parse_broker_options

@@ -12,7 +12,7 @@ from celery_aws.core.attributes import Item
 from celery_aws.names import TableName
 from celery_aws.results.backend import DynamoDBBackend
 from celery_aws.results.items import table_spec
-from celery_aws.testing.manual_clock import ManualClock
+from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 
 URL = "dynamodb://@eu-west-1/results"
@@ -24,7 +24,7 @@ MakeBackend = Callable[..., DynamoDBBackend]
 class FrozenApp(Celery):
     """An app whose ``date_done`` and result backend are the test's."""
 
-    clock: ManualClock
+    clock: FakeClock
     made_backend: DynamoDBBackend
 
     def _get_backend(self) -> DynamoDBBackend:
@@ -35,12 +35,12 @@ class FrozenApp(Celery):
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def app(clock: ManualClock) -> FrozenApp:
+def app(clock: FakeClock) -> FrozenApp:
     app = FrozenApp("tests", set_as_current=False, broker="memory://")
     app.clock = clock
     app.conf.result_backend = f"aws+{URL}"
@@ -48,7 +48,7 @@ def app(clock: ManualClock) -> FrozenApp:
 
 
 @pytest.fixture
-def service(clock: ManualClock) -> MemoryTableService:
+def service(clock: FakeClock) -> MemoryTableService:
     service = MemoryTableService(clock=clock)
     service.create_table(TABLE, table_spec(read_capacity=None, write_capacity=None))
     service.requests.clear()
@@ -56,7 +56,7 @@ def service(clock: ManualClock) -> MemoryTableService:
 
 
 @pytest.fixture
-def make_backend(app: FrozenApp, service: MemoryTableService, clock: ManualClock) -> MakeBackend:
+def make_backend(app: FrozenApp, service: MemoryTableService, clock: FakeClock) -> MakeBackend:
     def make(query: str = "", **conf: Any) -> DynamoDBBackend:
         app.conf.update(conf)
         backend = DynamoDBBackend(app=app, url=f"{URL}?{query}", service=service, clock=clock)

@@ -20,7 +20,7 @@ from celery_aws.errors import (
     ThrottledError,
 )
 from celery_aws.results import DynamoDBBackend
-from celery_aws.testing.manual_clock import START, ManualClock
+from celery_aws.testing.clock import START, FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from tests.unit.results.conftest import TABLE, URL, MakeBackend
 
@@ -164,7 +164,7 @@ def test_the_life_of_failures_and_of_chords(
 
 
 def test_an_expired_result_is_pending(
-    backend: DynamoDBBackend, app: Celery, clock: ManualClock
+    backend: DynamoDBBackend, app: Celery, clock: FakeClock
 ) -> None:
     backend.mark_as_done("1", 1)
     clock.advance(86400 + 2)
@@ -225,7 +225,7 @@ def test_always_retry_tries_again_what_may_succeed(
 
 
 def test_a_missing_table_is_pending_or_an_error(
-    make_backend: MakeBackend, app: Celery, service: MemoryTableService, clock: ManualClock
+    make_backend: MakeBackend, app: Celery, service: MemoryTableService, clock: FakeClock
 ) -> None:
     missing = "dynamodb://@eu-west-1/missing"
     tolerant = DynamoDBBackend(app=app, url=missing, service=service, clock=clock)

@@ -5,7 +5,7 @@ import pytest
 from celery_aws.core.attributes import Item, binary, number, text
 from celery_aws.core.conditions import holds
 from celery_aws.results import items
-from celery_aws.testing.manual_clock import START
+from celery_aws.testing.clock import START
 
 KEY = b"celery-task-meta-1"
 

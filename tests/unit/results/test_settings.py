@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from celery_aws.aws.clients import AssumedRole
+from celery_aws.aws.access import AssumedRole
 from celery_aws.errors import ConfigurationError
 from celery_aws.results.settings import result_settings
 

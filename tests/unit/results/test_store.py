@@ -19,7 +19,7 @@ from celery_aws.limits import DYNAMODB_ITEM_BYTES
 from celery_aws.names import TableName
 from celery_aws.results.items import table_spec
 from celery_aws.results.store import ResultStore
-from celery_aws.testing.manual_clock import ManualClock
+from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from tests.unit.results.conftest import TABLE, Stock
 
@@ -31,7 +31,7 @@ def status_of(payload: bytes) -> str:
 
 
 def a_store(
-    service: MemoryTableService, clock: ManualClock, *, creates_table: bool = True
+    service: MemoryTableService, clock: FakeClock, *, creates_table: bool = True
 ) -> ResultStore:
     return ResultStore(
         service=service,
@@ -44,7 +44,7 @@ def a_store(
 
 
 @pytest.fixture
-def store(service: MemoryTableService, clock: ManualClock) -> ResultStore:
+def store(service: MemoryTableService, clock: FakeClock) -> ResultStore:
     return a_store(service, clock)
 
 
@@ -72,7 +72,7 @@ def test_a_success_is_never_overwritten(
     assert store.read(KEY) == b"first"
 
 
-def test_an_expired_success_counts_as_absent(store: ResultStore, clock: ManualClock) -> None:
+def test_an_expired_success_counts_as_absent(store: ResultStore, clock: FakeClock) -> None:
     write(store, "SUCCESS", b"old")
     clock.advance(62)
     assert store.read(KEY) is None
@@ -110,7 +110,7 @@ def test_an_item_of_nobodys_is_replaced(store: ResultStore, service: MemoryTable
 class Interrupted(MemoryTableService):
     """Before each of the next puts, somebody else does something."""
 
-    def __init__(self, *, clock: ManualClock) -> None:
+    def __init__(self, *, clock: FakeClock) -> None:
         super().__init__(clock=clock)
         self.interruptions: list[Callable[[], None]] = []
 
@@ -121,14 +121,14 @@ class Interrupted(MemoryTableService):
 
 
 @pytest.fixture
-def interrupted(clock: ManualClock) -> Interrupted:
+def interrupted(clock: FakeClock) -> Interrupted:
     service = Interrupted(clock=clock)
     service.create_table(TABLE, table_spec(read_capacity=None, write_capacity=None))
     return service
 
 
 def test_stocks_success_between_look_and_write_is_kept(
-    interrupted: Interrupted, clock: ManualClock, app: Any
+    interrupted: Interrupted, clock: FakeClock, app: Any
 ) -> None:
     store, stock = a_store(interrupted, clock), Stock(app, interrupted)
     interrupted.interruptions = [
@@ -140,7 +140,7 @@ def test_stocks_success_between_look_and_write_is_kept(
 
 
 def test_our_success_between_look_and_write_is_kept(
-    interrupted: Interrupted, clock: ManualClock, app: Any
+    interrupted: Interrupted, clock: FakeClock, app: Any
 ) -> None:
     store, stock = a_store(interrupted, clock), Stock(app, interrupted)
     interrupted.interruptions = [
@@ -152,7 +152,7 @@ def test_our_success_between_look_and_write_is_kept(
 
 
 def test_it_gives_up_against_a_stock_worker_that_never_stops(
-    interrupted: Interrupted, clock: ManualClock, app: Any
+    interrupted: Interrupted, clock: FakeClock, app: Any
 ) -> None:
     store, stock = a_store(interrupted, clock), Stock(app, interrupted)
     interrupted.interruptions = [lambda: stock.store("1", "STARTED")] * 100
@@ -193,12 +193,12 @@ def test_an_item_that_is_too_large_costs_no_request(
 
 
 @pytest.fixture
-def no_table(clock: ManualClock) -> MemoryTableService:
+def no_table(clock: FakeClock) -> MemoryTableService:
     return MemoryTableService(clock=clock)
 
 
 def test_the_first_write_makes_the_table_and_says_so_once(
-    no_table: MemoryTableService, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    no_table: MemoryTableService, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = a_store(no_table, clock)
     with caplog.at_level(logging.WARNING):
@@ -211,19 +211,19 @@ def test_the_first_write_makes_the_table_and_says_so_once(
 
 
 def test_the_first_count_makes_the_table_too(
-    no_table: MemoryTableService, clock: ManualClock
+    no_table: MemoryTableService, clock: FakeClock
 ) -> None:
     assert a_store(no_table, clock).count(b"chord", life_seconds=None) == 1
 
 
-def test_a_refused_creation_is_the_error(no_table: MemoryTableService, clock: ManualClock) -> None:
+def test_a_refused_creation_is_the_error(no_table: MemoryTableService, clock: FakeClock) -> None:
     no_table.fail_next("CreateTable", AccessDeniedError("no"))
     with pytest.raises(AccessDeniedError):
         write(a_store(no_table, clock), "STARTED")
 
 
 def test_a_read_without_a_table_finds_nothing(
-    no_table: MemoryTableService, clock: ManualClock
+    no_table: MemoryTableService, clock: FakeClock
 ) -> None:
     store = a_store(no_table, clock)
     assert store.read(KEY) is None
@@ -233,7 +233,7 @@ def test_a_read_without_a_table_finds_nothing(
 
 
 def test_without_leave_to_create_a_missing_table_is_an_error(
-    no_table: MemoryTableService, clock: ManualClock
+    no_table: MemoryTableService, clock: FakeClock
 ) -> None:
     store = a_store(no_table, clock, creates_table=False)
     requests: list[Callable[[], Any]] = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from celery_aws.results.items import table_spec
-from celery_aws.testing.manual_clock import ManualClock
+from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from tests.unit.results.conftest import TABLE, URL, Stock
 from tests.unit.results.test_store import KEY, a_store, status_of
@@ -23,7 +23,7 @@ class StoreOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = ManualClock()
+        self.clock = FakeClock()
         self.service = MemoryTableService(clock=self.clock)
         self.service.create_table(TABLE, table_spec(read_capacity=None, write_capacity=None))
         self.store = a_store(self.service, self.clock)

@@ -8,7 +8,7 @@ from celery_aws.aws.table_schema import KeyAttribute, TableSpec
 from celery_aws.core.attributes import Item, number, text
 from celery_aws.errors import TableNotFoundError, ThrottledError
 from celery_aws.names import TableName
-from celery_aws.testing.manual_clock import ManualClock
+from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 
 TABLE = TableName("results")
@@ -17,17 +17,17 @@ KEY = {"id": text("one")}
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def service(clock: ManualClock) -> MemoryTableService:
+def service(clock: FakeClock) -> MemoryTableService:
     return MemoryTableService(clock=clock)
 
 
 def test_a_table_that_is_being_created_cannot_be_used(
-    service: MemoryTableService, clock: ManualClock
+    service: MemoryTableService, clock: FakeClock
 ) -> None:
     service.creation_seconds = 10
     service.create_table(TABLE, SPEC)
