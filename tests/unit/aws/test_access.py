@@ -50,15 +50,6 @@ def test_no_region_anywhere(bare_environment: pytest.MonkeyPatch) -> None:
     assert "AWS_REGION" in str(caught.value)
 
 
-def sts_refusal(text: str) -> Answer:
-    body = (
-        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
-        f"<Type>Sender</Type><Code>AccessDenied</Code><Message>{text}</Message></Error>"
-        "<RequestId>request-2</RequestId></ErrorResponse>"
-    )
-    return Answer(status=403, body=body, content_type="text/xml")
-
-
 def test_everything_that_was_said_is_in_the_access() -> None:
     options = AccessOptions(
         sts_role_arn=ROLE, sts_token_buffer_time=300, session_token="t", is_secure=True

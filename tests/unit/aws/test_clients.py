@@ -39,6 +39,15 @@ def session_answer(number: int, *, seconds: float) -> Answer:
     return Answer(body=body, content_type="text/xml")
 
 
+def sts_refusal(text: str) -> Answer:
+    body = (
+        '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
+        f"<Type>Sender</Type><Code>AccessDenied</Code><Message>{text}</Message></Error>"
+        "<RequestId>request-2</RequestId></ErrorResponse>"
+    )
+    return Answer(status=403, body=body, content_type="text/xml")
+
+
 @pytest.fixture
 def role_access(canned_aws: CannedAws, monkeypatch: pytest.MonkeyPatch, access: Access) -> Access:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", canned_aws.url)
