@@ -16,7 +16,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest format clean
+.PHONY: help demo test lint test-newest test-oldest redis format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,16 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package ## Run every test on the newest Celery
+test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package redis ## Run every test on the newest Celery
 	$(BIN)/python -m pytest
+
+# Only one result backend needs it. RUNLEVEL keeps Debian from starting a server of its own.
+redis:
+	@command -v redis-server >/dev/null \
+	|| { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && export RUNLEVEL=1 \
+	     && apt-get update -qq && apt-get install -qq -y --no-install-recommends redis-server; } \
+	     >/dev/null 2>&1 \
+	|| echo "redis-server is not installed, and not to be had here: its test is skipped"
 
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but most of the worker tests
 	.venv-oldest/bin/python -m pytest -m "not worker or oldest" -p no:cacheprovider
