@@ -103,6 +103,11 @@ class QueueDirectory:
         """Ask AWS again next time: the queue was deleted, by us or by somebody else."""
         self._addresses.pop(self.name(queue), None)
 
+    def predefined(self, queue: AmqpQueue) -> PredefinedQueue | None:
+        """Return what ``predefined_queues`` says of ``queue``, by either of its names."""
+        queues = self.options.predefined_queues
+        return queues.get(queue) or queues.get(self.name(queue))
+
     def prove_reachable(self) -> None:
         """Make sure, once a process, that AWS answers and knows the credentials.
 
@@ -154,11 +159,8 @@ class QueueDirectory:
         return QueueAddress(url=self._service.queue_url(name), service=self._service)
 
     def _predefined(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
-        for key in (queue, name):
-            found = self.options.predefined_queues.get(key)
-            if found is not None:
-                break
-        else:
+        found = self.predefined(queue)
+        if found is None:
             known = ", ".join(sorted(self.options.predefined_queues))
             raise QueueNotFoundError(
                 f"not among the predefined queues ({known})",

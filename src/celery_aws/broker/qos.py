@@ -15,6 +15,7 @@ from celery_aws.broker.acker import Acker
 from celery_aws.broker.message import SqsMessage
 from celery_aws.core.credits import Credits
 from celery_aws.core.polling import Contention, Poll, next_poll
+from celery_aws.core.rejection import Fate, Rejection
 
 #: Seconds between two looks at ``can_consume``, which Celery replaces on an instance to stop
 #: prefetching (celery/worker/consumer/tasks.py) and which tells nobody when it changes.
@@ -87,19 +88,18 @@ class SqsQoS:
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Delete the message, or give it back to its queue at once."""
+        fate = Fate.GIVE_BACK if requeue else Fate.DELETE
+        self.settle(delivery_tag, Rejection(fate=fate))
+
+    def settle(self, delivery_tag: str, rejection: Rejection) -> None:
+        """Do with a rejected message what was decided; an unknown tag was settled before."""
         message = self._settle(delivery_tag)
         if message is None or message.receipt is None:
             return
-        if requeue:
-            self._acker.give_back(message.receipt)
-        else:
+        if rejection.fate is Fate.DELETE:
             self._acker.delete(message.receipt)
-
-    def give_back(self, delivery_tag: str, visible_in_seconds: int) -> None:
-        """Let the queue hand the message out again, after some time."""
-        message = self._settle(delivery_tag)
-        if message is not None and message.receipt is not None:
-            self._acker.give_back(message.receipt, visible_in_seconds=visible_in_seconds)
+        elif rejection.fate is Fate.GIVE_BACK:
+            self._acker.give_back(message.receipt, visible_in_seconds=rejection.visible_in_seconds)
 
     def restore_unacked(self) -> None:
         """Give back every message that is not settled."""

@@ -22,6 +22,7 @@ from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
 from celery_aws.broker.receiver import Receiver
+from celery_aws.broker.rejections import Rejections
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
 from celery_aws.config.credentials import credentials_or_none
@@ -92,6 +93,11 @@ class Transport(virtual.Transport):
         ``filter_hidden_settings``).
         """
         return queue_directory(self.url, self.options, type(self).services)
+
+    @cached_property
+    def rejections(self) -> Rejections:
+        """What becomes of rejected messages."""
+        return Rejections(self.directory, self.clock)
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""

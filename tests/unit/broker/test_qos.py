@@ -4,6 +4,7 @@ import pytest
 
 from celery_aws.broker.qos import PollTicket, SqsQoS
 from celery_aws.core.polling import Poll
+from celery_aws.core.rejection import Fate, Rejection
 from celery_aws.names import AmqpQueue, QueueName
 from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, message_of
 
@@ -97,14 +98,19 @@ def test_rejecting_gives_back_or_deletes(bench: Bench, requeue: bool, visible: l
     assert qos.can_consume()
 
 
-def test_giving_back_for_later(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    "rejection",
+    [Rejection(fate=Fate.GIVE_BACK, visible_in_seconds=60), Rejection(fate=Fate.LEAVE)],
+)
+def test_giving_back_for_later(bench: Bench, rejection: Rejection) -> None:
     qos = bench.new_qos(prefetch_count=1)
     (tag,) = hold(bench, qos, 1)
 
-    qos.give_back(tag, 60)
+    qos.settle(tag, rejection)
 
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert (bench.visible(), bench.bodies()) == ([], ["0"])
+    assert qos.can_consume()
 
 
 def test_restoring_gives_back_everything_at_once(bench: Bench) -> None:

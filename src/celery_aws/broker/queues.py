@@ -1,0 +1,137 @@
+"""The channel's verbs on exchanges and queues: declare, delete, purge, count.
+
+Exchanges live in the connection that declares them (kombu's virtual base); queues are SQS
+queues, found and created by the directory. What this transport cannot carry is refused here,
+by name, before a message could get lost in it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from amqp.exceptions import NotFound
+from kombu.transport import virtual
+from kombu.transport.base import to_rabbitmq_queue_arguments
+from kombu.transport.virtual.base import queue_declare_ok_t
+from kombu.utils.uuid import uuid
+
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.errors import UnsupportedError
+from celery_aws.names import AmqpQueue
+
+_NOT_YET = (
+    "{what}: remote control, events, Broadcast queues and rpc:// results are not carried by "
+    "aws+sqs:// yet. Use durable queues and direct or topic exchanges, and aws+dynamodb:// for "
+    "results"
+)
+
+
+class QueueVerbs(virtual.Channel):
+    """The part of the channel that deals with exchanges and queues."""
+
+    @property
+    def directory(self) -> QueueDirectory:
+        """Where the queues are."""
+        return cast("QueueDirectory", self.connection.directory)
+
+    def exchange_declare(
+        self,
+        exchange: str | None = None,
+        type: str = "direct",  # noqa: A002
+        **kwargs: Any,
+    ) -> None:
+        """Declare an exchange for this connection.
+
+        Raises:
+            UnsupportedError: a fanout exchange, which would swallow every message.
+        """
+        if type == "fanout":
+            raise UnsupportedError(_NOT_YET.format(what=f"exchange {exchange!r} is a fanout"))
+        super().exchange_declare(exchange=exchange, type=type, **kwargs)
+
+    def prepare_queue_arguments(self, arguments: Any, **kwargs: Any) -> Any:
+        """Keep ``expires`` and the like, by the names that RabbitMQ gave them."""
+        return to_rabbitmq_queue_arguments(arguments or {}, **kwargs)
+
+    def queue_declare(
+        self,
+        queue: str | None = None,
+        passive: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> Any:
+        """Make sure that the queue exists; with ``passive`` only look.
+
+        Returns:
+            Name and counts; the count of messages is looked up with ``passive`` only, because
+            it costs a request that Celery does not need.
+
+        Raises:
+            NotFound: with ``passive``, there is no such queue.
+            QueueNotFoundError: it is missing and may not be created.
+            UnsupportedError: a queue that expires, as those of control, events and rpc:// do.
+
+        Costs one GetQueueUrl the first time, and a CreateQueue if the queue is missing; with
+        ``passive`` one GetQueueUrl and one GetQueueAttributes each time.
+        """
+        name = AmqpQueue(queue or f"amq.gen-{uuid()}")
+        if passive:
+            return queue_declare_ok_t(name, self._declare_passive(name), 0)
+        if "x-expires" in (arguments or {}):
+            raise UnsupportedError(_NOT_YET.format(what=f"queue {name!r} expires"))
+        self.directory.address(name)
+        return queue_declare_ok_t(name, 0, 0)
+
+    def queue_delete(
+        self,
+        queue: str,
+        if_unused: bool = False,  # noqa: ARG002 - SQS does not know its consumers
+        if_empty: bool = False,
+        **_: Any,
+    ) -> None:
+        """Delete the queue with all its messages; a missing one is no error."""
+        name = AmqpQueue(queue)
+        if if_empty and self._size(name):
+            return
+        self._delete(name)
+        self.state.queue_bindings_delete(queue)
+        for exchange in self.state.exchanges.values():
+            exchange["table"] = [row for row in exchange["table"] if row[-1] != queue]
+
+    def _declare_passive(self, queue: AmqpQueue) -> int:
+        address = self.directory.find(queue)
+        if address is None:
+            raise NotFound(
+                f"NOT_FOUND - no queue {self.directory.name(queue)!r} on SQS",
+                (50, 10),
+                "Channel.queue_declare",
+            )
+        return _visible_messages(address)
+
+    def _has_queue(self, queue: str, **_: Any) -> bool:
+        return self.directory.find(AmqpQueue(queue)) is not None
+
+    def _new_queue(self, queue: str, **_: Any) -> None:
+        self.directory.address(AmqpQueue(queue))
+
+    def _size(self, queue: str) -> int:
+        return _visible_messages(self.directory.address(AmqpQueue(queue)))
+
+    def _purge(self, queue: str) -> int:
+        address = self.directory.address(AmqpQueue(queue))
+        count = _visible_messages(address)
+        address.service.purge_queue(address.url)
+        return count
+
+    def _delete(self, queue: str, *_: Any, **__: Any) -> None:
+        name = AmqpQueue(queue)
+        try:
+            address = self.directory.find(name)
+            if address is not None:
+                address.service.delete_queue(address.url)
+        finally:
+            self.directory.forget(name)
+
+
+def _visible_messages(address: QueueAddress) -> int:
+    wanted = "ApproximateNumberOfMessages"
+    return int(address.service.queue_attributes(address.url, [wanted])[wanted])
