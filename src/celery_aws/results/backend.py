@@ -24,9 +24,10 @@ from celery_aws.results.chords import CounterChords
 from celery_aws.results.lifetimes import lifetimes
 from celery_aws.results.settings import result_settings
 from celery_aws.results.store import ResultStore
+from celery_aws.results.waiting import EagerWaiting
 
 
-class DynamoDBBackend(CounterChords, BaseKeyValueStoreBackend, SyncBackendMixin):
+class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, SyncBackendMixin):
     """Results of tasks and groups in one DynamoDB table, shared with Celery's own backend.
 
     Args:
@@ -67,12 +68,13 @@ class DynamoDBBackend(CounterChords, BaseKeyValueStoreBackend, SyncBackendMixin)
             chord_expires=app.conf.get("result_chord_expires"),
         )
         self.expires = self.lifetimes.result
+        self.clock = SystemClock() if clock is None else clock
         self.store = ResultStore(
             service=DynamoTableService(settings.access) if service is None else service,
             table=settings.table,
             spec=settings.spec,
             creates_table=settings.creates_table,
-            clock=SystemClock() if clock is None else clock,
+            clock=self.clock,
             random=random.random,
         )
         self._result_url = settings.url
