@@ -1,5 +1,6 @@
 """Our broker with the result backends that Celery itself brings."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -79,6 +80,17 @@ def test_redis(project: Project, redis_url: str) -> None:
     works(project, result_backend=f"redis+{redis_url}")
 
 
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """A worker in this process sets up the root logger; take that back for other tests."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("logging_as_before")
 def test_memory(project: Project) -> None:
     """In one process, as memory has it: the worker is a thread of this one."""
     app = project.client(result_backend="cache+memory://")
