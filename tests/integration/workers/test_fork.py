@@ -9,7 +9,7 @@ import pytest
 from celery_aws.config.credentials import Credentials
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 KEYS = Credentials(access_key_id="AKIA/EXAMPLE+1", secret_access_key="se/cr+et=")
 

@@ -12,7 +12,7 @@ from celery import Celery
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
 pytest.importorskip("pycurl", reason="the stock SQS transport needs pycurl")
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 TEXT = 'J\u00f6rg \u65e5\u672c\u8a9e "quoted" \\ \x00 \n \U0001f680'
 

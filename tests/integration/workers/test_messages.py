@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 ENVELOPE = {"properties": {"delivery_info": {}, "body_encoding": "base64"}, "headers": {}}
 

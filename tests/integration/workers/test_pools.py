@@ -7,7 +7,7 @@ from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
 POOLS = ["prefork", "threads", "solo", "gevent", "eventlet"]
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 
 @pytest.mark.parametrize("pool", POOLS)
