@@ -24,6 +24,7 @@ class BackgroundThread:
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
         self._stopping = threading.Event()
+        self._finished = threading.Event()
         # Re-entrant: a signal handler of Celery's may stop what the main thread is starting.
         self._lifecycle = threading.RLock()
 
@@ -41,7 +42,9 @@ class BackgroundThread:
     def alive(self) -> bool:
         """True while the thread runs in this process."""
         thread = self._thread
-        return thread is not None and self._pid == os.getpid() and thread.is_alive()
+        if thread is None or self._pid != os.getpid():
+            return False
+        return thread.is_alive() and not self._finished.is_set()
 
     def start(self) -> None:
         """Start the thread, unless it already runs."""
@@ -51,6 +54,7 @@ class BackgroundThread:
             if self.alive or self.stopping:
                 return
             self._pid = os.getpid()
+            self._finished.clear()
             self._thread = threading.Thread(target=self._run_logged, name=self.name, daemon=True)
             self._thread.start()
 
@@ -72,8 +76,8 @@ class BackgroundThread:
         self.wake()
         if thread is None or not self.alive or thread is threading.current_thread():
             return True
-        thread.join(timeout_seconds)
-        return not thread.is_alive()
+        # Not by join: eventlet's raises when the time is up.
+        return self._finished.wait(timeout_seconds)
 
     def run(self) -> None:
         """Do the work until :attr:`stopping`; runs in the thread."""
@@ -88,3 +92,5 @@ class BackgroundThread:
         except Exception:
             # A thread that ends in silence is the worst failure that a worker can have.
             logger.critical("thread %s ended by a bug in celery-aws", self.name, exc_info=True)
+        finally:
+            self._finished.set()

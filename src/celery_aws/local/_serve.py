@@ -76,8 +76,17 @@ async def _serve(descriptor: int, parent: int) -> None:
     async def until_ended() -> None:
         while os.getppid() == parent and not ended.done():
             await asyncio.wait([ended], timeout=PARENT_CHECK_SECONDS)
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, _cut_connections)
 
     await serve(app, config, shutdown_trigger=until_ended)
+
+
+def _cut_connections() -> None:
+    # From Python 3.12 on, asyncio waits for every connection before hypercorn may go on to
+    # write the state: a long poll would hold it up for 20 s.
+    for task in asyncio.all_tasks():
+        if getattr(task.get_coro(), "__name__", "") == "_server_callback":
+            task.cancel()
 
 
 def _drop_noise_of_the_end() -> None:
