@@ -4,10 +4,41 @@ It shares one DynamoDB socket between the worker's parent and all its children w
 in the URL, so that replies get mixed up.
 """
 
+import subprocess
+import sys
+
 import pytest
 
 from celery_aws.config.credentials import Credentials
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.integration.workers.conftest import HERE, PATIENCE_SECONDS, Project
+
+#: A web server that loads the app, uses it, and then forks its workers (gunicorn's preload).
+PRELOADED = """
+import os
+
+import celery_aws
+from proj import add, app
+
+def sockets():
+    links = (os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+             if os.path.exists(f"/proc/self/fd/{fd}"))
+    return {link for link in links if link.startswith("socket:")}
+
+first = add.delay(1, 1)
+assert first.get(timeout=30) == 2
+of_parent = sockets()
+pid = os.fork()
+if pid == 0:
+    assert celery_aws.request_counts() == {}
+    result = add.delay(20, 1)
+    assert result.get(timeout=30) == 21
+    assert sockets() - of_parent, "the child has no connection of its own"
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert add.delay(2, 2).get(timeout=30) == 4
+assert sockets() == of_parent, "the parent had to connect again"
+print("both published")
+"""
 
 pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
@@ -42,3 +73,17 @@ def test_children_publish_on_clients_of_their_own(project: Project) -> None:
         ids = [each for parent in parents for each in parent.get(timeout=PATIENCE_SECONDS)]
         results = [client.AsyncResult(each).get(timeout=PATIENCE_SECONDS) for each in ids]
     assert results == [0, 2, 4, 6, 8] * 12
+
+
+def test_a_preloaded_web_server_may_fork(project: Project) -> None:
+    with project.worker(pool="solo"):
+        ended = subprocess.run(
+            [sys.executable, "-c", PRELOADED],
+            cwd=HERE,
+            env=project.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.stdout == "both published\n", ended.stderr
