@@ -50,15 +50,15 @@ class Project:
         config: Mapping[str, Any] | None = None,
         name: str = "one",
         arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> WorkerProcess:
         """Return a worker that is not started."""
-        environment = self.environment(config, name)
         worker = WorkerProcess(
             "proj",
             directory=HERE,
             name=f"{name}@%h",
-            environment=environment,
+            environment={**self.environment(config, name), **(environment or {})},
             arguments=["--without-gossip", "--without-mingle", *arguments],
             **options,
         )

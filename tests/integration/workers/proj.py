@@ -5,14 +5,30 @@ It never imports celery_aws: what the package does, it must do by being installe
 
 import json
 import os
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
 from celery.result import AsyncResult, allow_join_result
+from celery.signals import worker_process_shutdown, worker_shutdown
 
 app: Any = Celery("proj")
 app.conf.update(json.loads(os.environ["PROJ_CONFIG"]))
+
+
+def write_counts(**_: Any) -> None:
+    """Leave the AWS requests of this process in a file, if somebody wants them."""
+    folder = os.environ.get("PROJ_COUNTS")
+    meter = sys.modules.get("celery_aws.aws.meter")
+    if folder is not None and meter is not None:
+        path = Path(folder, f"{os.getpid()}.json")
+        path.write_text(json.dumps(meter.request_counts()))
+
+
+worker_shutdown.connect(write_counts)
+worker_process_shutdown.connect(write_counts)
 
 
 @app.task(name="proj.add")
