@@ -22,6 +22,7 @@ from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
 from celery_aws.limits import SQS_BATCH_ENTRIES
+from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Acker(BackgroundThread):
         self._linger_seconds = linger_seconds
         self._clock = clock
         self._jitter = jitter
+        #: Queues that messages were given back to.
+        self.gave_back_to: set[AmqpQueue] = set()
         self._pending: deque[Settlement] = deque()
         # How many were ever submitted to the thread, how many of these it has finished with, and
         # up to which one somebody waits.
@@ -71,6 +74,7 @@ class Acker(BackgroundThread):
 
     def give_back(self, receipt: Receipt, *, visible_in_seconds: int = 0) -> None:
         """Let the queue hand the message out again after ``visible_in_seconds``."""
+        self.gave_back_to.add(receipt.queue)
         self._submit(Settlement(receipt=receipt, visible_in_seconds=visible_in_seconds))
 
     def flush(self, timeout_seconds: float) -> bool:

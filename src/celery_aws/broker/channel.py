@@ -87,7 +87,7 @@ class Channel(Publishing):
             return
         self._consumers.discard(consumer_tag)
         self._active_queues.remove(self._tag_to_queue.pop(consumer_tag))
-        receiver.stop(timeout_seconds=0)
+        self.connection.end_soon(receiver)
         receiver.give_back([each.message for each in self._buffer.discard(receiver)])
 
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> SqsMessage | None:

@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 #: Messages delivered in one turn of the event loop, so that timers and the pool get theirs.
 DELIVERIES_PER_TURN = 50
 
+#: Seconds for which closing a connection waits for polls of a queue that it gave messages
+#: back to; another worker may be handed them first, and then the poll goes on.
+LAST_POLL_SECONDS = 2.0
+
 #: Seconds for which closing a connection waits for its settlements.
 CLOSE_SECONDS = 30.0
 
@@ -80,6 +84,8 @@ class Transport(virtual.Transport):
         self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
+        #: Cancelled receivers, whose last polls may still be under way.
+        self._ending: list[Receiver] = []
         self._pid = os.getpid()
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
@@ -137,6 +143,7 @@ class Transport(virtual.Transport):
             self._loop.remove_reader(self.buffer.fileno())
             self._loop = None
         super().close_connection(connection)
+        self._await_last_polls()
         if not self.acker.stop(CLOSE_SECONDS):
             logger.error("settlements were still under way %.0f s after closing", CLOSE_SECONDS)
         self.buffer.close()
@@ -152,6 +159,11 @@ class Transport(virtual.Transport):
         if self._loop is not None:
             self._loop.call_soon(self._start_receivers)
 
+    def end_soon(self, receiver: Receiver) -> None:
+        """Stop a receiver, without waiting for its last poll."""
+        receiver.stop(timeout_seconds=0)
+        self._ending = [each for each in (*self._ending, receiver) if each.alive]
+
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # noqa: ARG002
         """Deliver one message, waiting for it if need be.
 
@@ -162,6 +174,19 @@ class Transport(virtual.Transport):
         if not self.buffer.wait(timeout):
             raise TimeoutError
         self._deliver_up_to(1)
+
+    def _await_last_polls(self) -> None:
+        """Let polls end that may be handed what was just given back.
+
+        Such a poll ends at once, and its receiver gives the message back again; if the process
+        ended before, the message would be hidden for a whole visibility timeout.
+        """
+        if not self.acker.gave_back_to or not self.acker.flush(CLOSE_SECONDS):
+            return
+        deadline = self.clock.monotonic() + LAST_POLL_SECONDS
+        for receiver in self._ending:
+            if receiver.queue in self.acker.gave_back_to:
+                receiver.stop(max(0.0, deadline - self.clock.monotonic()))
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []

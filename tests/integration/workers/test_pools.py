@@ -5,12 +5,16 @@ from celery import group
 
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
-POOLS = ["prefork", "threads", "solo", "gevent", "eventlet"]
+POOLS = ["prefork", "threads", "solo", "gevent"]
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 
-@pytest.mark.parametrize("pool", POOLS)
+# Not eventlet on the oldest: its worker may not write to a pipe from the signal handler, and
+# Celery 5.5.0 does (celery/apps/worker.py, safe_say), so every stop there is an error.
+@pytest.mark.parametrize(
+    "pool", [*(pytest.param(pool, marks=pytest.mark.oldest) for pool in POOLS), "eventlet"]
+)
 def test_tasks_run_and_the_worker_ends_clean(project: Project, pool: str) -> None:
     client = project.client()
     with project.worker(pool=pool, concurrency=2) as worker:
@@ -30,20 +34,21 @@ def test_tasks_run_and_the_worker_ends_clean(project: Project, pool: str) -> Non
         worker.wait_for_log(rf"proj\.quiet\[{quiet.id}\] succeeded")
         assert quiet.state == "PENDING"
 
-        assert worker.stop() == 0
+        assert worker.stop() == 0, worker.log
     assert project.messages() == (0, 0)
     assert "Traceback" not in worker.log.replace(failing.traceback, "").replace(
         "Traceback (most recent call last):\n  File", "", 1
     )
 
 
+@pytest.mark.oldest
 def test_what_is_not_started_goes_back_to_the_queue(project: Project) -> None:
     client = project.client(task_ignore_result=True)
     running = client.send_task("proj.work", (1.0,))
     waiting = [client.send_task("proj.work", (0.0,)) for _ in range(3)]
     with project.worker(pool="solo", concurrency=1) as worker:
         worker.wait_for_log(rf"proj\.work\[{running.id}\] received")
-        assert worker.stop() == 0
+        assert worker.stop() == 0, worker.log
     assert f"proj.work[{running.id}] succeeded" in worker.log
     ended = sum(f"[{task.id}] succeeded" in worker.log for task in waiting)
     assert project.messages() == (len(waiting) - ended, 0)

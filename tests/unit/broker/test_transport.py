@@ -175,3 +175,23 @@ def test_closing_twice_is_no_error(connection: Connection, hub: Hub) -> None:
     transport.close_connection(raw)
 
     assert not hub.readers
+
+
+def test_closing_lets_no_poll_of_its_own_keep_what_it_gave_back(
+    connection: Connection, sqs: MemorySqs
+) -> None:
+    """The last poll is handed what the close gives back, and has to give it back again."""
+    worker = Worker(connection, prefetch_count=2)
+    worker.publish("1")
+    worker.consumer.consume()
+    while not worker.messages:
+        connection.drain_events(timeout=PATIENCE_SECONDS)
+    assert sqs.wait_until(lambda: sqs.polls_under_way == 1)
+
+    clock = connection.transport.clock
+    connection.close()
+
+    assert sqs.polls_under_way == 0
+    (message,) = sqs.messages(NAME)
+    assert message.receive_count == 2
+    assert not message.in_flight(clock.monotonic())
