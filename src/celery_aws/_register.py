@@ -11,7 +11,6 @@ scheme at the first ``+``; ``switch`` looks the whole scheme up).
 """
 
 import json
-from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -21,14 +20,6 @@ for _alias in ("aws", "aws+sqs"):
     TRANSPORT_ALIASES.setdefault(_alias, TRANSPORT)
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value)
-
-
-def _loads(text: Any) -> Any:
-    return json.loads(text)
-
-
 #: What the entry point has to return: encoder, decoder, content type, content encoding.
 #: The content type is our own, so that Celery's ``json`` stays what it is.
-serializer = (_dumps, _loads, "application/x-celery-aws-json", "utf-8")
+serializer = (json.dumps, json.loads, "application/x-celery-aws-json", "utf-8")

@@ -14,9 +14,6 @@ SQS_BATCH_ENTRIES = 10
 #: attributes (SendMessage; since August 2025).
 SQS_MESSAGE_BYTES = 1_048_576
 
-#: Bytes that one request is billed by; each payload is rounded up (SQS pricing).
-SQS_BILLING_CHUNK_BYTES = 65_536
-
 #: Seconds of a long poll (ReceiveMessage, WaitTimeSeconds).
 SQS_WAIT_TIME_SECONDS_MAX = 20
 
@@ -28,9 +25,6 @@ SQS_DELAY_SECONDS_MAX = 900
 
 #: Characters of a queue name, ``.fifo`` included; letters, digits, ``-`` and ``_`` (CreateQueue).
 SQS_QUEUE_NAME_CHARACTERS = 80
-
-#: Characters of the Id of a batch entry (SendMessageBatchRequestEntry).
-SQS_BATCH_ENTRY_ID_CHARACTERS = 80
 
 #: Characters of a MessageGroupId and of a MessageDeduplicationId (SendMessage).
 SQS_GROUP_ID_CHARACTERS = 128

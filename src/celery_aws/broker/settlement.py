@@ -13,7 +13,6 @@ from celery_aws.aws.sqs import BatchFailure
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
-from celery_aws.names import ReceiptHandle
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +54,14 @@ def settle_once(
 
 
 def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFailure]:
-    timeouts: list[tuple[ReceiptHandle, int]] = []
-    handles: list[ReceiptHandle] = []
-    for settlement in batch:
-        if settlement.visible_in_seconds is None:
-            handles.append(settlement.receipt.handle)
-        else:
-            timeouts.append((settlement.receipt.handle, settlement.visible_in_seconds))
-    failures: list[BatchFailure] = []
-    if handles:
-        failures += address.service.delete_batch(address.url, handles)
+    timeouts = [
+        (each.receipt.handle, each.visible_in_seconds)
+        for each in batch
+        if each.visible_in_seconds is not None
+    ]
     if timeouts:
-        failures += address.service.change_visibility_batch(address.url, timeouts)
-    return failures
+        return address.service.change_visibility_batch(address.url, timeouts)
+    return address.service.delete_batch(address.url, [each.receipt.handle for each in batch])
 
 
 def _worth_retrying(

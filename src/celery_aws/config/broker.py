@@ -42,7 +42,7 @@ KOMBU_KEYS = frozenset(
 
 #: Options of the stock transport that have nothing to act on here. They are accepted, so that
 #: a configuration can be kept, and named in one warning.
-WITHOUT_EFFECT = ("fetch_message_attributes", "predefined_exchanges", "regioninfo",
+WITHOUT_EFFECT = ("body_encoding", "fetch_message_attributes", "predefined_exchanges", "regioninfo",
                   "supports_fanout")  # fmt: skip
 
 
@@ -108,7 +108,6 @@ class BrokerOptions(AccessOptions):
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
-        body_encoding: read by kombu's virtual transport itself.
         deadletter_queue: read by kombu's virtual transport itself.
     """
 
@@ -126,9 +125,9 @@ class BrokerOptions(AccessOptions):
     ack_linger_seconds: Seconds = 0.05
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
-    body_encoding: Text | None = None
     deadletter_queue: Text | None = None
     # See WITHOUT_EFFECT.
+    body_encoding: Any = None
     fetch_message_attributes: Any = None
     predefined_exchanges: Any = None
     regioninfo: Any = None

@@ -4,9 +4,12 @@ A pipe that nobody reads fills up and stops the process that writes into it; a f
 to be looked at again and again. So a thread reads, and wakes whoever waits.
 """
 
+import os
 import re
+import subprocess
 import threading
-from typing import IO
+from collections.abc import Mapping, Sequence
+from typing import IO, cast
 
 from celery_aws.background import BackgroundThread
 
@@ -77,3 +80,39 @@ class ProcessOutput(BackgroundThread):
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+
+def spawn(
+    name: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> tuple["subprocess.Popen[str]", ProcessOutput]:
+    """Start a process whose output is read, in a session and process group of its own.
+
+    Args:
+        name: what it is, for the name of the reading thread.
+        command: the program and its arguments; no shell.
+        environment: the whole environment of the process.
+        directory: to run in; None is the current one.
+        descriptors: open files that it inherits.
+
+    A Ctrl-C in the terminal does not reach it: that is for the caller, who ends it.
+    """
+    process = subprocess.Popen(  # noqa: S603
+        command,
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+    output = ProcessOutput(name, cast("IO[str]", process.stdout))
+    output.start()
+    return process, output

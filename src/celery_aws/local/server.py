@@ -16,11 +16,11 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import IO, TYPE_CHECKING, Final
 
 from celery_aws.errors import ConfigurationError, ProcessFailedError, UnsupportedError
 from celery_aws.local import environment
-from celery_aws.local.output import ProcessOutput
+from celery_aws.local.output import ProcessOutput, spawn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -136,10 +136,8 @@ class LocalAws:
             if self._data_dir is not None:
                 inherited.append(held.enter_context(_locked(self._data_dir)).fileno())
             self._port = listener.getsockname()[1]
-            self._process = self._spawn(listener.fileno(), inherited)
+            self._process, self._output = self._spawn(listener.fileno(), inherited)
         # Only the server holds the socket now: if it dies, a client is refused at once.
-        self._output = ProcessOutput("local-aws", cast("IO[str]", self._process.stdout))
-        self._output.start()
         self._wait_until_it_answers()
 
     def stop(self) -> None:
@@ -194,27 +192,19 @@ class LocalAws:
     ) -> None:
         self.stop()
 
-    def _spawn(self, descriptor: int, inherited: list[int]) -> "subprocess.Popen[str]":
+    def _spawn(
+        self, descriptor: int, inherited: list[int]
+    ) -> tuple["subprocess.Popen[str]", ProcessOutput]:
         command = [sys.executable, str(_PROGRAM)]
         command += ["--socket", str(descriptor), "--parent", str(os.getpid())]
-        return subprocess.Popen(  # noqa: S603
-            command,
-            env=environment.server_environment(
-                os.environ,
-                port=self.port,
-                region=self._region,
-                data_dir=self._data_dir,
-                auth=self._auth,
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            pass_fds=inherited,
-            # Ctrl-C in the terminal is for the caller, who may still need an AWS to end well.
-            start_new_session=True,
+        variables = environment.server_environment(
+            os.environ,
+            port=self.port,
+            region=self._region,
+            data_dir=self._data_dir,
+            auth=self._auth,
         )
+        return spawn("local-aws", command, variables, descriptors=inherited)
 
     def _wait_until_it_answers(self) -> None:
         # The socket listens already: the request waits in its queue until the server has

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from celery_aws.errors import ProcessFailedError
-from celery_aws.local.output import ProcessOutput
+from celery_aws.local.output import ProcessOutput, spawn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -111,19 +111,9 @@ class WorkerProcess:
 
     def launch(self) -> None:
         """Start the worker and wait for nothing: for what it does before it consumes."""
-        self._process = subprocess.Popen(  # noqa: S603
-            self._command,
-            cwd=self._directory,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
+        self._process, self._output = spawn(
+            "worker", self._command, self._environment, directory=self._directory
         )
-        self._output = ProcessOutput("worker", cast("IO[str]", self._process.stdout))
-        self._output.start()
 
     def wait_until_ready(self) -> None:
         """Wait until the worker consumes.

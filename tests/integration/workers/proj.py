@@ -36,9 +36,9 @@ def add(x: Any, y: Any) -> Any:
     return x + y
 
 
-@app.task(name="proj.total")
-def total(numbers: list[int]) -> int:
-    return sum(numbers)
+@app.task(name="proj.length")
+def length(text: str) -> int:
+    return len(text)
 
 
 @app.task(name="proj.whoami")

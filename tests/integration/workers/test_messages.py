@@ -6,6 +6,7 @@ import json
 import boto3
 import pytest
 
+from celery_aws.errors import MessageTooLargeError
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
 pytestmark = [pytest.mark.worker, pytest.mark.oldest]
@@ -42,6 +43,16 @@ def test_a_message_that_is_no_task_is_reported_and_settled(project: Project) -> 
         assert worker.stop() == 0
     assert project.messages() == (0, 0)
     assert "Unrecoverable error" not in worker.log
+
+
+def test_a_task_may_be_nearly_as_large_as_sqs_takes(project: Project) -> None:
+    """Stock encodes twice and ends at 588,000 characters."""
+    client = project.client()
+    with project.worker(pool="solo"):
+        result = client.send_task("proj.length", ("x" * 1_040_000,))
+        assert result.get(timeout=PATIENCE_SECONDS) == 1_040_000
+    with pytest.raises(MessageTooLargeError, match="SQS takes 1048576"):
+        client.send_task("proj.length", ("x" * 1_049_000,))
 
 
 def test_a_redelivered_message_says_so(project: Project) -> None:
