@@ -14,17 +14,26 @@ from celery_aws._version import __version__ as __version__
 if TYPE_CHECKING:
     from celery_aws.aws.meter import request_counts as request_counts
     from celery_aws.aws.settings import load_settings as load_settings
+    from celery_aws.broker.status import delivery_status as delivery_status
     from celery_aws.config.settings import Settings as Settings
     from celery_aws.results.table import create_table as create_table
 
 _LAZY = {
     "Settings": "celery_aws.config.settings",
+    "delivery_status": "celery_aws.broker.status",
     "load_settings": "celery_aws.aws.settings",
     "request_counts": "celery_aws.aws.meter",
     "create_table": "celery_aws.results.table",
 }
 
-__all__ = ["Settings", "__version__", "create_table", "load_settings", "request_counts"]
+__all__ = [
+    "Settings",
+    "__version__",
+    "create_table",
+    "delivery_status",
+    "load_settings",
+    "request_counts",
+]
 
 
 def __getattr__(name: str) -> Any:

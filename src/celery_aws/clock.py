@@ -3,6 +3,7 @@
 The wall clock is for what is stored and may jump; the monotonic clock is for deadlines.
 """
 
+import threading
 import time
 from datetime import datetime, timezone
 from typing import Protocol
@@ -20,6 +21,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Block the calling thread (or greenlet) for ``seconds``."""
 
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait on ``condition``, which the caller holds, for up to ``seconds``."""
+
 
 class SystemClock:
     """The clock of the machine."""
@@ -35,3 +39,7 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Sleep by :func:`time.sleep`, looked up late so that gevent's patch counts."""
         time.sleep(seconds)
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait by the condition's own clock."""
+        condition.wait(seconds)

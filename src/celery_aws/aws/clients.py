@@ -143,7 +143,7 @@ def _role_credentials(session: Any, role: AssumedRole, region: str) -> Any:
 
 def _config(given: Mapping[str, Any], read_timeout_seconds: float, attempts: int) -> Config:
     ours = Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        connect_timeout=min(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds),
         read_timeout=read_timeout_seconds,
         max_pool_connections=MAX_POOL_CONNECTIONS,
         retries={"mode": "standard", "total_max_attempts": attempts},

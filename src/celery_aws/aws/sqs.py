@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from botocore.parsers import ResponseParserError
 
 from celery_aws.aws.access import Access
-from celery_aws.aws.clients import READ_TIMEOUT_SECONDS, client_for
+from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
@@ -19,6 +19,13 @@ from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
 from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
 
 _NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in page"
+
+#: Seconds until a receive has to be answered, by its wait: few values, because each is a client of
+#: its own. One that does not wait is the probe of a receiver that had no answer before.
+RECEIVE_TIMEOUTS = ((0, 2.5), (5, 10.0), (SQS_WAIT_TIME_SECONDS_MAX, 25.0))
+
+#: Seconds until a delete or a change of visibility has to be answered.
+SETTLE_TIMEOUT_SECONDS = 5.0
 
 #: System attributes that every receive asks for; they are free.
 RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
@@ -147,7 +154,7 @@ class SqsQueueService:
         if visibility_timeout_seconds is not None:
             request["VisibilityTimeout"] = visibility_timeout_seconds
         with translated("sqs", "ReceiveMessage", url):
-            answer = self._receive_client().receive_message(**request)
+            answer = self._receive_client(wait_seconds).receive_message(**request)
             _refuse_page(answer)
         return [_received(message) for message in answer.get("Messages", ())]
 
@@ -157,7 +164,7 @@ class SqsQueueService:
             {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
         ]
         with translated("sqs", "DeleteMessageBatch", url):
-            answer = self._client().delete_message_batch(QueueUrl=url, Entries=entries)
+            answer = self._settle_client().delete_message_batch(QueueUrl=url, Entries=entries)
         return _failures("DeleteMessageBatch", url, handles, answer)
 
     def change_visibility_batch(
@@ -169,21 +176,24 @@ class SqsQueueService:
             for number, (handle, seconds) in enumerate(timeouts)
         ]
         with translated("sqs", "ChangeMessageVisibilityBatch", url):
-            answer = self._client().change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            answer = self._settle_client().change_message_visibility_batch(QueueUrl=url, Entries=entries)
         handles = [handle for handle, _ in timeouts]
         return _failures("ChangeMessageVisibilityBatch", url, handles, answer)
 
     def _client(self) -> Any:
         return client_for("sqs", self.access)
 
-    def _receive_client(self) -> Any:
-        # One attempt: the receiver has its own back-off and must hear of every failure. The
-        # deadline lies beyond the longest poll, so that a half-open connection ends too.
+    # One attempt each: receiver, acker and leases have their own back-off, know what else waits,
+    # and must hear of every failure.
+
+    def _receive_client(self, wait_seconds: int) -> Any:
+        # A half-open connection must end too, as soon after the poll as can be told.
+        seconds = next(each for wait, each in RECEIVE_TIMEOUTS if wait_seconds <= wait)
+        return client_for("sqs", self.access, read_timeout_seconds=seconds, attempts=1)
+
+    def _settle_client(self) -> Any:
         return client_for(
-            "sqs",
-            self.access,
-            read_timeout_seconds=SQS_WAIT_TIME_SECONDS_MAX + READ_TIMEOUT_SECONDS,
-            attempts=1,
+            "sqs", self.access, read_timeout_seconds=SETTLE_TIMEOUT_SECONDS, attempts=1
         )
 
 

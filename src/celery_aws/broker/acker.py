@@ -2,22 +2,27 @@
 
 An acknowledgement waits for others for ``ack_linger_seconds`` at most, then goes out as a
 DeleteMessageBatch; a message that is given back goes out as a ChangeMessageVisibilityBatch to
-0 seconds. What fails for now is tried again with growing pauses; what a request means and what
-becomes of a failed one is in :mod:`celery_aws.broker.settlement`.
+0 seconds. What fails for now is tried again with growing pauses, for as long as it takes, and its
+lease is kept meanwhile, or the outage of an hour would run every finished task again. What a
+request means and what becomes of a failed one is in :mod:`celery_aws.broker.settlement`.
 """
 
 import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
 from multiprocessing.util import Finalize
 from typing import Any
 
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
-from celery_aws.broker.settlement import Settlement, settle_once
+from celery_aws.broker.settlement import Outcome, Settlement, settle_once
+from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
@@ -26,13 +31,24 @@ from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
-#: How often a settlement is tried, the first time included.
-ATTEMPTS = 5
-
 #: Seconds that the end of the process waits for settlements, if nobody closed the connection.
 AT_EXIT_SECONDS = 30.0
 
-_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=5.0)
+#: How often a settlement is tried that comes after the thread has ended.
+ATTEMPTS_WITHOUT_THREAD = 5
+
+_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """Settlements that go into one request."""
+
+    address: QueueAddress
+    settlements: list[Settlement]
+    attempt: int = 0
+    #: Not to be asked before; by the clock's ``monotonic``.
+    due_at: float = 0.0
 
 
 class Acker(BackgroundThread):
@@ -43,6 +59,13 @@ class Acker(BackgroundThread):
 
     A settlement belongs to the thread from the moment it is pending until the thread takes its
     last look, which sets ``_ended`` under the same lock: so none can fall between the two.
+
+    Args:
+        linger_seconds: how long an acknowledgement waits for company.
+        clock: for the pauses between tries.
+        leases: of the messages that are settled here.
+        on_deleted: is told, in the thread, which messages SQS has deleted.
+        jitter: random numbers for the pauses.
     """
 
     def __init__(
@@ -50,19 +73,25 @@ class Acker(BackgroundThread):
         *,
         linger_seconds: float,
         clock: Clock,
+        leases: Leases,
+        on_deleted: Callable[[Sequence[Receipt]], None] | None = None,
         jitter: Random = random.random,
     ) -> None:
         super().__init__("celery-aws-acker")
         self._linger_seconds = linger_seconds
         self._clock = clock
+        self._leases = leases
+        self._on_deleted = on_deleted
         self._jitter = jitter
+        self._record = delivery_record()
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
         self._pending: deque[Settlement] = deque()
-        # How many were ever submitted to the thread, how many of these it has finished with, and
-        # up to which one somebody waits.
-        self._submitted = 0
-        self._settled = 0
+        self._retries: list[_Batch] = []
+        # Numbers of what was submitted to the thread and is not finished, oldest first, and up to
+        # which one somebody waits.
+        self._numbers = count(1)
+        self._unfinished: set[int] = set()
         self._flush_up_to = 0
         self._ended = False
         self._changed = threading.Condition()
@@ -70,12 +99,31 @@ class Acker(BackgroundThread):
 
     def delete(self, receipt: Receipt) -> None:
         """Delete the message, soon. Never blocks on AWS while the thread runs."""
-        self._submit(Settlement(receipt=receipt))
+        if not self._leases.settling(receipt):
+            logger.warning(
+                "queue %s: a message is acknowledged whose lease was lost; another worker may "
+                "have received it, and may run its task again",
+                receipt.queue,
+            )
+        self._submit(Settlement(receipt=receipt, number=next(self._numbers)))
 
     def give_back(self, receipt: Receipt, *, visible_in_seconds: int = 0) -> None:
         """Let the queue hand the message out again after ``visible_in_seconds``."""
         self.gave_back_to.add(receipt.queue)
-        self._submit(Settlement(receipt=receipt, visible_in_seconds=visible_in_seconds))
+        settlement = Settlement(
+            receipt=receipt, visible_in_seconds=visible_in_seconds, number=next(self._numbers)
+        )
+        self._leases.release(receipt, lambda: self._submit(settlement))
+
+    def leave(self, receipt: Receipt) -> None:
+        """Let the queue hand the message out again when its visibility timeout ends."""
+        self._leases.drop(receipt)
+
+    def hurry(self) -> None:
+        """Settle what was submitted so far without waiting for company; returns at once."""
+        with self._changed:
+            self._flush_up_to = max(self._unfinished, default=0)
+            self._changed.notify_all()
 
     def flush(self, timeout_seconds: float) -> bool:
         """Settle everything that was submitted so far, without waiting for company.
@@ -84,26 +132,30 @@ class Acker(BackgroundThread):
             False if the time was up first.
         """
         with self._changed:
-            target = self._submitted
-            if self._settled >= target:
+            target = max(self._unfinished, default=0)
+            if not target:
                 return True
             self._flush_up_to = target
             self._changed.notify_all()
         self.start()
         with self._changed:
-            return self._changed.wait_for(lambda: self._settled >= target, timeout_seconds)
+            return self._changed.wait_for(lambda: self._finished_up_to(target), timeout_seconds)
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Settle what is left and end the thread."""
-        if not super().stop(timeout_seconds):
-            return False
+        """Settle what is left and end the thread.
+
+        Returns:
+            False if the time was up first; then the thread goes on by itself, and the end of the
+            process does not wait for it again.
+        """
+        ended = super().stop(timeout_seconds)
         if self.forked:
             return True  # what is pending is the parent's
-        # Nothing is left, unless the thread never started.
-        self._finish(self._take(last=True))
-        if self._at_exit is not None:
+        if ended:
+            self._settle_here()  # Nothing is left, unless the thread never started.
+        if self._at_exit is not None and timeout_seconds:
             self._at_exit.cancel()
-        return True
+        return ended
 
     def run(self) -> None:
         """Settle batches until stopped and empty."""
@@ -111,7 +163,8 @@ class Acker(BackgroundThread):
             work = self._next_work()
             if not work:
                 return
-            self._finish(work)
+            for batch in work:
+                self._settle(batch)
 
     def wake(self) -> None:
         """End the wait for company."""
@@ -123,7 +176,7 @@ class Acker(BackgroundThread):
             late = self._ended
             if not late:
                 self._pending.append(settlement)
-                self._submitted += 1
+                self._unfinished.add(settlement.number)
                 self._changed.notify_all()
                 if self._at_exit is None:
                     # A process that ends without closing its connection: what was
@@ -132,58 +185,132 @@ class Acker(BackgroundThread):
                         None, self.stop, args=(AT_EXIT_SECONDS,), exitpriority=1
                     )
         if late:
-            self._settle([settlement])
+            self._settle(_Batch(address=settlement.receipt.address, settlements=[settlement]))
+            self._settle_here()
         else:
             self.start()
 
-    def _next_work(self) -> list[Settlement]:
-        """Wait for settlements and take them all; empty when stopped and nothing is left."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._pending or self.stopping)
-            self._changed.wait_for(self._has_company, self._linger_seconds)
-            return self._take(last=not self._pending)
+    def _settle_here(self) -> None:
+        """Settle what is left, in the caller's thread; give up after some tries."""
+        for attempt in range(ATTEMPTS_WITHOUT_THREAD):
+            work = self._take(last=True)
+            if not work:
+                return
+            self._clock.sleep(_BACKOFF.wait_seconds(attempt, self._jitter) if attempt else 0.0)
+            for batch in work:
+                self._settle(batch)
+        left = [settlement for batch in self._take(last=True) for settlement in batch.settlements]
+        if left:
+            logger.error("%s message(s) could not be settled; they are delivered again", len(left))
+            self._record.count("unsettled", len(left))
+            self._finish(left)
 
-    def _take(self, *, last: bool) -> list[Settlement]:
+    def _next_work(self) -> list[_Batch]:
+        """Wait for what to ask for now; empty when stopped and nothing is left."""
         with self._changed:
-            self._ended = self._ended or last
-            work = list(self._pending)
+            while True:
+                if self._pending:
+                    self._changed.wait_for(self._has_company, self._linger_seconds)
+                work = self._take(last=False)
+                if work:
+                    return work
+                if not self._wait_for_work():
+                    return self._take(last=True)
+
+    def _wait_for_work(self) -> bool:
+        """Wait for something new or due; False when stopped and nothing is left."""
+        if self._retries:
+            due_at = min(batch.due_at for batch in self._retries)
+            self._clock.wait(self._changed, max(0.0, due_at - self._clock.monotonic()))
+            return True
+        if self.stopping:
+            return False
+        self._changed.wait()
+        return True
+
+    def _take(self, *, last: bool) -> list[_Batch]:
+        """Take what can be asked for now; with ``last``, nothing is taken in afterwards."""
+        with self._changed:
+            pending = list(self._pending)
             self._pending.clear()
+            now = self._clock.monotonic()
+            due = [batch for batch in self._retries if last or batch.due_at <= now]
+            self._retries = [batch for batch in self._retries if batch not in due]
+            work = due + _batches(pending)
+            self._ended = self._ended or last
             return work
 
-    def _finish(self, work: Sequence[Settlement]) -> None:
-        self._settle(work)
-        with self._changed:
-            self._settled += len(work)
-            self._changed.notify_all()
-
     def _has_company(self) -> bool:
-        wanted = self._settled < self._flush_up_to
-        return wanted or self.stopping or len(self._pending) >= SQS_BATCH_ENTRIES
+        if self._flush_up_to and self._finished_up_to(self._flush_up_to):
+            self._flush_up_to = 0
+        return bool(self._flush_up_to) or self.stopping or len(self._pending) >= SQS_BATCH_ENTRIES
 
-    def _settle(self, work: Sequence[Settlement]) -> None:
-        deletes = [(s.receipt.address, s) for s in work if s.visible_in_seconds is None]
-        changes = [(s.receipt.address, s) for s in work if s.visible_in_seconds is not None]
-        for address, batch in batches(changes) + batches(deletes):
-            self._settle_batch(address, batch)
+    def _finished_up_to(self, number: int) -> bool:
+        return min(self._unfinished, default=number + 1) > number
 
-    def _settle_batch(self, address: QueueAddress, batch: Sequence[Settlement]) -> None:
+    def _settle(self, batch: _Batch) -> None:
         try:
-            self._try_until_settled(address, batch)
+            outcome = settle_once(batch.address, batch.settlements)
+            self._after(batch, outcome)
         except Exception:
             # A bug here must neither end the thread nor reach Celery's callback.
             logger.critical(
                 "%s message(s) of %s could not be settled, by a bug in celery-aws; they are "
                 "delivered again when their visibility timeout ends",
-                len(batch),
-                address.url,
+                len(batch.settlements),
+                batch.address.url,
                 exc_info=True,
             )
+            self._finish(batch.settlements)
 
-    def _try_until_settled(self, address: QueueAddress, batch: Sequence[Settlement]) -> None:
-        left = [list(batch)]
-        for attempt in range(1, ATTEMPTS + 1):
-            last = attempt == ATTEMPTS
-            left = [again for each in left for again in settle_once(address, each, last=last)]
-            if not left:
-                return
-            self._clock.sleep(_BACKOFF.wait_seconds(attempt - 1, self._jitter))
+    def _after(self, batch: _Batch, outcome: Outcome) -> None:
+        deleted = [s.receipt for s in outcome.settled if s.visible_in_seconds is None]
+        self._record.count("deleted", len(deleted))
+        self._record.count("given_back", len(outcome.settled) - len(deleted))
+        self._record.count("unsettled", len(outcome.given_up))
+        self._finish([*outcome.settled, *outcome.given_up])
+        if deleted and self._on_deleted is not None:
+            self._on_deleted(deleted)
+        if outcome.again:
+            self._try_again(batch, outcome)
+
+    def _try_again(self, batch: _Batch, outcome: Outcome) -> None:
+        pause = _BACKOFF.wait_seconds(batch.attempt, self._jitter)
+        # The first, the second, the fourth, the eighth: an outage must not fill the log.
+        if batch.attempt & (batch.attempt + 1) == 0:
+            logger.warning(
+                "queue %s: %s message(s) could not be settled yet (try %s), trying again: %s",
+                batch.settlements[0].receipt.queue,
+                sum(map(len, outcome.again)),
+                batch.attempt + 1,
+                outcome.because,
+            )
+        retries = [
+            _Batch(
+                address=batch.address,
+                settlements=settlements,
+                attempt=batch.attempt + 1,
+                due_at=self._clock.monotonic() + pause,
+            )
+            for settlements in outcome.again
+        ]
+        with self._changed:
+            self._retries += retries
+            self._changed.notify_all()
+
+    def _finish(self, settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            self._leases.drop(settlement.receipt)
+        with self._changed:
+            self._unfinished.difference_update(each.number for each in settlements)
+            self._changed.notify_all()
+
+
+def _batches(settlements: Sequence[Settlement]) -> list[_Batch]:
+    changes = [(s.receipt.address, s) for s in settlements if s.visible_in_seconds is not None]
+    deletes = [(s.receipt.address, s) for s in settlements if s.visible_in_seconds is None]
+    # What is given back first: somebody may wait for it.
+    return [
+        _Batch(address=address, settlements=of_one_queue)
+        for address, of_one_queue in batches(changes) + batches(deletes)
+    ]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from queue import Empty
 from typing import Any, cast
 
+from celery_aws.broker.delivery import Delivery
+from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.publishing import Publishing
 from celery_aws.broker.qos import SqsQoS
@@ -38,6 +40,8 @@ class Channel(Publishing):
         # Receivers and late acknowledgements outlive the channel's link to its connection,
         # which the virtual base cuts when the channel is closed.
         self._acker = connection.acker
+        self._leases = connection.leases
+        self._worker = connection.worker
         self._buffer = connection.buffer
         self._clock = connection.clock
         self._rejections = connection.rejections
@@ -54,11 +58,12 @@ class Channel(Publishing):
     ) -> None:
         """Start receiving from the queue, in a thread of its own."""
 
-        def deliver(receiver: Receiver, received: ReceivedMessage) -> None:
-            message = self._message(received, receiver.receipt(received))
+        def deliver(delivery: Delivery) -> None:
+            message = self._message(delivery.message, delivery.receipt)
             if no_ack:
-                self._acker.delete(receiver.receipt(received))
+                self._acker.delete(delivery.receipt)
             else:
+                self._leases.describe(delivery.receipt, message.task_name)
                 self.qos.append(message, message.delivery_tag, reserved=True)
             callback(message)
 
@@ -68,6 +73,7 @@ class Channel(Publishing):
             credit_source=UnlimitedCredits() if no_ack else self.qos,
             buffer=self._buffer,
             acker=self._acker,
+            leases=self._leases,
             deliver=deliver,
             clock=self._clock,
         )
@@ -88,7 +94,20 @@ class Channel(Publishing):
         self._consumers.discard(consumer_tag)
         self._active_queues.remove(self._tag_to_queue.pop(consumer_tag))
         self.connection.end_soon(receiver)
-        receiver.give_back([each.message for each in self._buffer.discard(receiver)])
+        receiver.give_back(self._buffer.discard(receiver))
+        self.give_back_waiting()
+        self._acker.hurry()
+
+    def give_back_waiting(self) -> None:
+        """Give back the messages of tasks that will never start, if the worker stops.
+
+        Its warm shutdown may take hours; others shall have them at once.
+        """
+        waiting = self._worker.waiting_messages()
+        for message in waiting:
+            if message.channel is self and message.receipt is not None:
+                give_backs().note(message.receipt.message_id)
+        self.qos.restore(waiting)
 
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> SqsMessage | None:
         """Receive one message now, or return None.
@@ -129,6 +148,9 @@ class Channel(Publishing):
     def close(self) -> None:
         """Cancel the consumers and give back every message that is not settled.
 
+        But for those of tasks that run on, because not the worker ends but its connection: they
+        are acknowledged when they end.
+
         In a forked child it only forgets them: the parent still works on its messages, and its
         threads may have held any lock at the fork.
         """
@@ -145,7 +167,12 @@ class Channel(Publishing):
     def qos(self) -> SqsQoS:
         """The channel's credits and unsettled messages."""
         if self._qos is None:
-            self._qos: SqsQoS | None = SqsQoS(self, self._acker)
+            self._qos: SqsQoS | None = SqsQoS(
+                self,
+                self._acker,
+                free_slots=self._worker.free_slots,
+                running=self._worker.running_messages,
+            )
         return self._qos
 
     @property
@@ -164,6 +191,7 @@ class Channel(Publishing):
     def _get(self, queue: str, timeout: float | None = None) -> SqsMessage:  # noqa: ARG002
         self._acker.flush(FLUSH_SECONDS)
         address = self.directory.address(AmqpQueue(queue))
+        asked_at = self._clock.monotonic()
         received = address.service.receive(
             address.url,
             max_messages=1,
@@ -172,19 +200,20 @@ class Channel(Publishing):
         )
         if not received:
             raise Empty
-        return self._message(
-            received[0],
-            Receipt(
-                queue=AmqpQueue(queue),
-                address=address,
-                handle=received[0].receipt_handle,
-                receive_count=received[0].receive_count,
-            ),
+        receipt = Receipt(
+            queue=AmqpQueue(queue),
+            address=address,
+            handle=received[0].receipt_handle,
+            message_id=received[0].message_id,
+            receive_count=received[0].receive_count,
         )
+        self._leases.hold([receipt], asked_at=asked_at, answered_at=self._clock.monotonic())
+        return self._message(received[0], receipt)
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
         payload = load_envelope(received.body)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
-        properties["delivery_info"]["redelivered"] = received.redelivered
+        receives = received.receive_count - give_backs().times(received.message_id)
+        properties["delivery_info"]["redelivered"] = receives > 1
         return SqsMessage(payload, channel=self, receipt=receipt)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from celery_aws.broker.message import Receipt
 from celery_aws.core.messages import ReceivedMessage
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A message, and the receiver that it came through."""
+    """A message, what settles it, and the receiver that it came through."""
 
     receiver: "Receiver"
     message: ReceivedMessage
+    receipt: Receipt
 
 
 class DeliveryBuffer:

@@ -26,9 +26,6 @@ from celery_aws.process import PerProcess
 
 logger = logging.getLogger(__name__)
 
-#: Visibility timeout of a queue that is created when nobody set one: the stock transport's.
-NEW_QUEUE_VISIBILITY_TIMEOUT_SECONDS = 1_800
-
 #: Makes the service that asks with one access: :class:`SqsQueueService`, or a test's double.
 ServiceFactory = Callable[[Access], QueueService]
 
@@ -197,10 +194,7 @@ class QueueDirectory:
 
     def _create(self, name: QueueName, missing: QueueNotFoundError) -> QueueAddress:
         options = self.options
-        timeout = options.visibility_timeout
-        if timeout is None:
-            timeout = NEW_QUEUE_VISIBILITY_TIMEOUT_SECONDS
-        attributes = {"VisibilityTimeout": str(timeout)}
+        attributes = {"VisibilityTimeout": str(options.visibility_timeout)}
         if is_fifo(name):
             attributes["FifoQueue"] = "true"
         attributes.update(options.sqs_creation_attributes)

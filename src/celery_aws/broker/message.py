@@ -19,6 +19,7 @@ class Receipt:
     queue: AmqpQueue
     address: QueueAddress
     handle: ReceiptHandle
+    message_id: str = ""
     receive_count: int = 1
 
 
@@ -59,3 +60,8 @@ class SqsMessage(virtual.Message):
             postencode="utf-8",
             **kwargs,
         )
+
+    @property
+    def task_name(self) -> str:
+        """Name and id of its task, for a log."""
+        return f"task {self.headers.get('task')}[{self.headers.get('id')}]"

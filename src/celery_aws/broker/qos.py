@@ -8,6 +8,7 @@ celery/worker/consumer/consumer.py (``call_soon_ack``, ``apply_eta_task``).
 
 import threading
 from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,13 @@ from celery_aws.core.credits import Credits
 from celery_aws.core.polling import Contention, Poll, next_poll
 from celery_aws.core.rejection import Fate, Rejection
 
-#: Seconds between two looks at ``can_consume``, which Celery replaces on an instance to stop
-#: prefetching (celery/worker/consumer/tasks.py) and which tells nobody when it changes.
+#: Seconds between two looks at ``can_consume``, which Celery may replace on an instance
+#: (celery/worker/consumer/tasks.py) and which tells nobody when it changes.
 _RECHECK_SECONDS = 1.0
+
+#: The same while tasks that run count, with ``worker_disable_prefetch``: nobody tells when one
+#: ends, and the next receive must not wait for it.
+_RECHECK_SLOTS_SECONDS = 0.02
 
 
 @dataclass(eq=False)
@@ -32,11 +37,30 @@ class PollTicket:
 
 
 class SqsQoS:
-    """The credits and the unsettled messages of one channel."""
+    """The credits and the unsettled messages of one channel.
 
-    def __init__(self, channel: Any, acker: Acker, prefetch_count: int = 0) -> None:
+    Args:
+        channel: its channel.
+        acker: settles the messages.
+        prefetch_count: most messages held at once; 0 is no limit.
+        free_slots: tells how many more tasks the worker wants, where those count that run and
+            are acknowledged already; None where they do not count.
+        running: tells the messages of tasks that go on when the channel closes.
+    """
+
+    def __init__(
+        self,
+        channel: Any,
+        acker: Acker,
+        prefetch_count: int = 0,
+        *,
+        free_slots: Callable[[], int | None] = lambda: None,
+        running: Callable[[], Collection[SqsMessage]] = tuple,
+    ) -> None:
         self.channel = channel
         self._acker = acker
+        self._free_slots = free_slots
+        self._running = running
         self._credits = Credits(prefetch_count=prefetch_count)
         self._held: dict[str, SqsMessage] = {}
         self._line: deque[PollTicket] = deque()
@@ -58,11 +82,12 @@ class SqsQoS:
 
     def can_consume(self) -> bool:
         """Tell whether one more message may be asked for."""
-        return self._credits.free != 0
+        return self.can_consume_max_estimate() != 0
 
     def can_consume_max_estimate(self) -> int | None:
         """Return how many more messages may be asked for; None is any number."""
-        return self._credits.free
+        credits_ = self._within_slots(self._free_slots())
+        return credits_.free if credits_ is not None else 0
 
     def get(self, delivery_tag: str) -> SqsMessage:
         """Return an unsettled message."""
@@ -100,20 +125,30 @@ class SqsQoS:
             self._acker.delete(message.receipt)
         elif rejection.fate is Fate.GIVE_BACK:
             self._acker.give_back(message.receipt, visible_in_seconds=rejection.visible_in_seconds)
+        else:
+            self._acker.leave(message.receipt)
 
     def restore_unacked(self) -> None:
-        """Give back every message that is not settled."""
+        """Give back every message that is not settled, but for those of tasks that go on."""
+        running = {id(message) for message in self._running()}
         with self._changed:
-            messages = list(self._held.values())
-            self._held.clear()
-            self._credits = self._credits.settle(len(messages))
+            unsettled = list(self._held.values())
+        self.restore([message for message in unsettled if id(message) not in running])
+
+    def restore(self, messages: Collection[SqsMessage]) -> None:
+        """Give back some of the messages that are not settled; others are ignored."""
+        wanted = {id(message) for message in messages}
+        with self._changed:
+            tags = [tag for tag, message in self._held.items() if id(message) in wanted]
+            restored = [self._held.pop(tag) for tag in tags]
+            self._credits = self._credits.settle(len(restored))
             self._changed.notify_all()
-        for message in messages:
+        for message in restored:
             if message.receipt is not None:
                 self._acker.give_back(message.receipt)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:  # noqa: ARG002 - kombu's signature
-        """Give back every message that is not settled; kombu's name for it at close."""
+        """Give back what is not settled; kombu's name for it at close."""
         self.restore_unacked()
 
     # What receivers ask.
@@ -152,12 +187,16 @@ class SqsQoS:
             self._line.append(ticket)
             try:
                 while not ticket.withdrawn:
-                    if self._line[0] is ticket and self.can_consume():
-                        poll = self._poll(ticket, wait_time_seconds, rest_seconds)
+                    slots = self._free_slots()
+                    credits_ = self._within_slots(slots)
+                    if self._line[0] is ticket and credits_ is not None and self.can_consume():
+                        poll = self._poll(credits_, ticket, wait_time_seconds, rest_seconds)
                         if poll is not None:
                             self._credits = self._credits.reserve(poll.max_messages)
                             return poll
-                    self._changed.wait(_RECHECK_SECONDS)
+                    self._changed.wait(
+                        _RECHECK_SECONDS if slots is None else _RECHECK_SLOTS_SECONDS
+                    )
                 return None
             finally:
                 self._line.remove(ticket)
@@ -171,7 +210,25 @@ class SqsQoS:
             self._credits = self._credits.release(messages)
             self._changed.notify_all()
 
-    def _poll(self, ticket: PollTicket, wait_time_seconds: int, rest_seconds: float) -> Poll | None:
+    def _within_slots(self, slots: int | None) -> Credits | None:
+        """Return the books, limited to the worker's free slots; None if there is no free one."""
+        if slots is None:
+            return self._credits
+        unspoken = slots - self._credits.reserved
+        if unspoken <= 0:
+            return None
+        free = self._credits.free
+        most = unspoken if free is None else min(free, unspoken)
+        taken = self._credits.reserved + self._credits.held
+        return self._credits.with_prefetch_count(taken + most) if most else None
+
+    def _poll(
+        self,
+        credits_: Credits,
+        ticket: PollTicket,
+        wait_time_seconds: int,
+        rest_seconds: float,
+    ) -> Poll | None:
         others = [each for each in self._line if each is not ticket]
         contention = Contention(
             receivers=self._receivers,
@@ -179,7 +236,7 @@ class SqsQoS:
             waiting_busy=sum(each.busy for each in others),
         )
         return next_poll(
-            self._credits,
+            credits_,
             contention,
             busy=ticket.busy,
             wait_time_seconds=wait_time_seconds,

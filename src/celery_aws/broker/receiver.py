@@ -1,36 +1,41 @@
 """The thread that receives from one queue, for one consumer.
 
 It asks its channel for credits, long-polls with just as many, and puts what comes into the
-delivery buffer. It never calls Celery. A failed poll is logged and tried again with growing
-pauses for as long as the consumer lives: a worker must not stop consuming because AWS, the
-network or a permission was away for an hour. Only a bug ends it, and that is handed to the
-delivering thread, which raises it as a connection error so that Celery starts afresh.
+delivery buffer; from then on the messages' leases are kept. It never calls Celery. A failed poll
+is logged and tried again for as long as the consumer lives: a worker must not stop consuming
+because AWS, the network or a permission was away for an hour. Only a bug ends it, and that is
+handed to the delivering thread, which raises it as a connection error so that Celery starts
+afresh.
 """
 
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
-from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.directory import QueueDirectory
+from celery_aws.broker.give_backs import give_backs
+from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
+from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
-from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
+from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, QueueNotFoundError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
-_BACKOFF = Backoff(base_seconds=0.5, cap_seconds=20.0)
+#: Short, because the first poll that succeeds ends an outage: a failed one is not billed.
+_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=2.0)
 
 
 class CreditSource(Protocol):
@@ -89,6 +94,7 @@ class Receiver(BackgroundThread):
     Attributes:
         queue: Celery's name of the queue.
         last_poll: when SQS last answered a poll, or None; readable from any thread.
+        draining: receive nothing any more, although the consumer is not cancelled yet.
     """
 
     def __init__(
@@ -99,27 +105,31 @@ class Receiver(BackgroundThread):
         credit_source: CreditSource,
         buffer: DeliveryBuffer,
         acker: Acker,
-        deliver: Callable[["Receiver", ReceivedMessage], None],
+        leases: Leases,
+        deliver: Callable[[Delivery], None],
         clock: Clock,
         jitter: Random = random.random,
     ) -> None:
         super().__init__(f"celery-aws-receiver-{queue}")
         self.queue = queue
         self.last_poll: datetime | None = None
+        self.draining = False
         self._deliver = deliver
         self._directory = directory
         self._credits = credit_source
         self._buffer = buffer
         self._acker = acker
+        self._leases = leases
         self._clock = clock
         self._jitter = jitter
+        self._record = delivery_record()
         self._ticket = PollTicket()
-        self._address: QueueAddress | None = None
         self._failures = 0
         self._stop_rest = threading.Event()
         # Before the thread starts: the first of several receivers must know that it is not
         # alone, or its first long poll takes the credits of all.
         self._credits.join()
+        self._record.add_receiver(self)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Stop polling, and share the credits no longer."""
@@ -138,7 +148,11 @@ class Receiver(BackgroundThread):
                 )
                 if poll is None:
                     return
-                self._poll_once(poll)
+                if self.draining:
+                    self._credits.release(poll.max_messages)
+                    self._stop_rest.wait()
+                else:
+                    self._poll_once(poll)
         except Exception as error:
             logger.critical("receiver of queue %s failed", self.queue, exc_info=True)
             self._buffer.put_failure(ReceiverFailedError(self.queue, error))
@@ -148,78 +162,111 @@ class Receiver(BackgroundThread):
         self._credits.withdraw(self._ticket)
         self._stop_rest.set()
 
-    def deliver(self, message: ReceivedMessage) -> None:
+    def deliver(self, delivery: Delivery) -> None:
         """Hand one message to Celery, or give it back if the consumer is gone.
 
         Called by the delivering thread.
         """
         if self.stopping:
-            self.give_back([message])
+            self.give_back([delivery])
+        elif self._leases.valid(delivery.receipt):
+            self._deliver(delivery)
         else:
-            self._deliver(self, message)
+            self._discard(delivery)
 
-    def give_back(self, messages: list[ReceivedMessage]) -> None:
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Let the queue hand out again what was received and not delivered."""
-        for message in messages:
-            self._acker.give_back(self.receipt(message))
-        self._credits.release(len(messages))
+        for delivery in deliveries:
+            give_backs().note(delivery.receipt.message_id)
+            self._acker.give_back(delivery.receipt)
+        self._credits.release(len(deliveries))
 
-    def receipt(self, message: ReceivedMessage) -> Receipt:
-        """Return what settles a message of this receiver."""
-        if self._address is None:
-            raise RuntimeError(f"queue {self.queue}: nothing was received yet")
-        return Receipt(
-            queue=self.queue,
-            address=self._address,
-            handle=message.receipt_handle,
-            receive_count=message.receive_count,
+    def _discard(self, delivery: Delivery) -> None:
+        """Forget a message that somebody else may have by now: it would run twice."""
+        logger.warning(
+            "queue %s: a message was not delivered, because its lease had ended", self.queue
         )
+        self._record.count("discarded")
+        self._leases.drop(delivery.receipt)
+        self._credits.release(1)
 
     def _poll_once(self, poll: Poll) -> None:
-        messages: list[ReceivedMessage] = []
+        deliveries: list[Delivery] = []
         rest_seconds = 0.0
         try:
-            messages = self._receive(poll)
+            deliveries = self._receive(poll)
         except AwsError as error:
             rest_seconds = self._after_failure(error)
         finally:
-            self._credits.release(poll.max_messages - len(messages))
-        self._ticket.busy = bool(messages)
+            self._credits.release(poll.max_messages - len(deliveries))
+        self._ticket.busy = bool(deliveries)
         if self.stopping:
             # Cancelled during the poll: nobody here wants them.
-            self.give_back(messages)
-        elif messages:
-            self._buffer.put(Delivery(receiver=self, message=each) for each in messages)
+            self.give_back(deliveries)
+        elif deliveries:
+            self._buffer.put(deliveries)
             if self.stopping:
                 # Cancelled meanwhile; whoever did it may have looked into the buffer before.
-                self.give_back([each.message for each in self._buffer.discard(self)])
+                self.give_back(self._buffer.discard(self))
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
 
-    def _receive(self, poll: Poll) -> list[ReceivedMessage]:
-        self._address = self._directory.address(self.queue)
-        messages = self._address.service.receive(
-            self._address.url,
-            max_messages=poll.max_messages,
-            wait_seconds=poll.wait_seconds,
+    def _receive(self, poll: Poll) -> list[Delivery]:
+        address = self._directory.address(self.queue)
+        asked_at = self._clock.monotonic()
+        messages = address.service.receive(
+            address.url,
+            # One group must not fill the worker, nor two of its messages be in flight here: SQS
+            # hands a group's messages out together, or one at a time.
+            max_messages=1 if is_fifo(address.url) else poll.max_messages,
+            # After a failure, only what is answered at once: a connection that is dead must
+            # not hold it up for a long poll.
+            wait_seconds=0 if self._failures else poll.wait_seconds,
             visibility_timeout_seconds=self._directory.options.visibility_timeout,
         )
+        answered_at = self._clock.monotonic()
+        deliveries = [
+            Delivery(
+                receiver=self,
+                message=message,
+                receipt=Receipt(
+                    queue=self.queue,
+                    address=address,
+                    handle=message.receipt_handle,
+                    message_id=message.message_id,
+                    receive_count=message.receive_count,
+                ),
+            )
+            for message in messages
+        ]
+        if deliveries:
+            self._leases.hold(
+                [delivery.receipt for delivery in deliveries],
+                asked_at=asked_at,
+                answered_at=answered_at,
+            )
+        self._after_success(len(messages))
+        return deliveries
+
+    def _after_success(self, messages: int) -> None:
         self.last_poll = self._clock.now()
+        self._record.count("received", messages)
         if self._failures:
             logger.info("queue %s: receiving again", self.queue)
             self._failures = 0
-        return messages
 
     def _after_failure(self, error: AwsError) -> float:
         self._failures += 1
         if isinstance(error, QueueNotFoundError):
             self._directory.forget(self.queue)
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
-        logger.warning(
-            "queue %s: receiving failed (%s in a row), trying again in %.1f s: %s",
-            self.queue,
-            self._failures,
-            pause,
-            error,
-        )
+        # The first, the second, the fourth, the eighth: an outage must not fill the log.
+        if self._failures & (self._failures - 1) == 0:
+            logger.warning(
+                "queue %s: receiving failed (%s in a row), trying again in %.1f s: %s",
+                self.queue,
+                self._failures,
+                pause,
+                error,
+            )
         return pause

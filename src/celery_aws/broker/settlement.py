@@ -7,7 +7,7 @@ API reference ("Failed" entries of a request that succeeded).
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from celery_aws.aws.sqs import BatchFailure
 from celery_aws.broker.directory import QueueAddress
@@ -24,33 +24,44 @@ class Settlement:
     receipt: Receipt
     #: None deletes it; a number lets its queue hand it out again after so many seconds.
     visible_in_seconds: int | None = None
+    #: Its place in the order of submission, from 1; 0 if it was not submitted to a thread.
+    number: int = 0
 
 
-def settle_once(
-    address: QueueAddress, batch: list[Settlement], *, last: bool
-) -> list[list[Settlement]]:
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a batch; every settlement of it is in one of these."""
+
+    settled: Sequence[Settlement] = ()
+    #: Batches to try again, because of this.
+    again: Sequence[list[Settlement]] = ()
+    because: AwsError | None = None
+    #: Never to be settled; logged.
+    given_up: Sequence[Settlement] = field(default=())
+
+
+def settle_once(address: QueueAddress, batch: list[Settlement]) -> Outcome:
     """Settle a batch of one queue.
 
     Args:
         address: the queue.
         batch: up to 10 settlements, all deletes or all give-backs.
-        last: it is not tried again; what fails is logged.
 
     Returns:
-        The batches to try again: the whole one after a temporary error, single entries after
-        AWS refused them.
+        What became of it. To be tried again are the whole batch after a temporary error, and
+        single entries after AWS refused them for now: what AWS has against one of them is no
+        reason to hold up another.
 
     Costs one request.
     """
     try:
         failures = _request(address, batch)
+    except TemporaryError as error:
+        return Outcome(again=[batch], because=error)
     except AwsError as error:
-        if isinstance(error, TemporaryError) and not last:
-            return [batch]
         _log_unsettled(batch, error)
-        return []
-    # Singly: what AWS has against one of them is no reason to hold up another.
-    return [[each] for each in _worth_retrying(batch, failures, last=last)]
+        return Outcome(given_up=batch)
+    return _outcome(batch, failures)
 
 
 def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFailure]:
@@ -64,18 +75,20 @@ def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFa
     return address.service.delete_batch(address.url, [each.receipt.handle for each in batch])
 
 
-def _worth_retrying(
-    batch: Sequence[Settlement], failures: Sequence[BatchFailure], *, last: bool
-) -> list[Settlement]:
-    by_handle = {settlement.receipt.handle: settlement for settlement in batch}
-    again = []
-    for failure in failures:
-        settlement = by_handle[failure.receipt_handle]
-        if failure.sender_fault or last:
+def _outcome(batch: Sequence[Settlement], failures: Sequence[BatchFailure]) -> Outcome:
+    by_handle = {failure.receipt_handle: failure for failure in failures}
+    settled, again, given_up = [], [], []
+    for settlement in batch:
+        failure = by_handle.get(settlement.receipt.handle)
+        if failure is None:
+            settled.append(settlement)
+        elif failure.sender_fault:
             _log_unsettled([settlement], failure.error)
+            given_up.append(settlement)
         else:
-            again.append(settlement)
-    return again
+            again.append([settlement])
+    because = failures[0].error if again else None
+    return Outcome(settled=settled, again=again, because=because, given_up=given_up)
 
 
 def _log_unsettled(batch: Sequence[Settlement], error: AwsError) -> None:

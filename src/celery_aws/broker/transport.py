@@ -6,6 +6,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,10 +18,12 @@ from kombu.transport import virtual
 from celery_aws._version import __version__
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
+from celery_aws.broker.celery_worker import CeleryWorker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
+from celery_aws.broker.leases import Leases
 from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.rejections import Rejections
 from celery_aws.clock import Clock, SystemClock
@@ -81,7 +84,11 @@ class Transport(virtual.Transport):
         super().__init__(client, **kwargs)
         hide_secrets_in_info(client, self)
         self.buffer = DeliveryBuffer()
-        self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
+        self.leases = Leases(timeout_seconds=self.options.visibility_timeout, clock=self.clock)
+        self.acker = Acker(
+            linger_seconds=self.options.ack_linger_seconds, clock=self.clock, leases=self.leases
+        )
+        self.worker = CeleryWorker(self, self._shutdown_begins)
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
         #: Cancelled receivers, whose last polls may still be under way.
@@ -144,9 +151,13 @@ class Transport(virtual.Transport):
             self._loop = None
         super().close_connection(connection)
         self._await_last_polls()
-        if not self.acker.stop(CLOSE_SECONDS):
-            logger.error("settlements were still under way %.0f s after closing", CLOSE_SECONDS)
         self.buffer.close()
+        running = self.worker.running_messages()
+        if running:
+            logger.info("%s running task(s) keep their messages", len(running))
+            self.leases.retire(self._end_threads)
+        else:
+            self._end_threads()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:  # noqa: ARG002
         """Let the worker's event loop deliver; called before any channel consumes."""
@@ -175,6 +186,31 @@ class Transport(virtual.Transport):
             raise TimeoutError
         self._deliver_up_to(1)
 
+    def _end_threads(self) -> None:
+        if not self.acker.stop(CLOSE_SECONDS):
+            logger.error("settlements were still under way %.0f s after closing", CLOSE_SECONDS)
+        self.leases.stop(CLOSE_SECONDS)
+
+    def _shutdown_begins(self, cold: bool) -> None:
+        """Receive nothing more; runs in a signal handler, so it waits for nothing."""
+        for receiver in self._receivers():
+            receiver.draining = True
+        if cold:
+            # The event loop does not turn again, and a soft shutdown may sleep for long first.
+            threading.Thread(
+                target=self._give_back_waiting, name="celery-aws-shutdown", daemon=True
+            ).start()
+
+    def _give_back_waiting(self) -> None:
+        for channel in list(self.channels):
+            for receiver in channel.receivers:
+                receiver.give_back(self.buffer.discard(receiver))
+            channel.give_back_waiting()
+        self.acker.hurry()
+
+    def _receivers(self) -> list[Receiver]:
+        return [each for channel in list(self.channels) for each in channel.receivers]
+
     def _await_last_polls(self) -> None:
         """Let polls end that may be handed what was just given back.
 
@@ -200,8 +236,10 @@ class Transport(virtual.Transport):
         left = deque(self.buffer.take(most))
         try:
             while left:
+                if self.worker.stopping:
+                    return  # A solo pool has worked meanwhile, and shall take no more.
                 delivery = left.popleft()
-                delivery.receiver.deliver(delivery.message)
+                delivery.receiver.deliver(delivery)
         finally:
             self._put_back(left)
 
@@ -210,7 +248,7 @@ class Transport(virtual.Transport):
         waiting = []
         for delivery in left:
             if delivery.receiver.stopping:
-                delivery.receiver.give_back([delivery.message])
+                delivery.receiver.give_back([delivery])
             else:
                 waiting.append(delivery)
         if waiting:

@@ -100,8 +100,10 @@ class BrokerOptions(AccessOptions):
         create_missing_queues: create a queue that does not exist, at its first use.
         queue_tags: tags of the queues that are created.
         sqs_creation_attributes: SQS attributes of the queues that are created.
-        visibility_timeout: seconds for which a received message is hidden from others; sent
-            with every receive. Default: the queue's own attribute.
+        visibility_timeout: seconds for which a received message is hidden from others, sent with
+            every receive and extended for as long as a worker has the message; so it is the
+            time after which the tasks of a worker that died come back, and not the longest
+            time that a task may take.
         wait_time_seconds: seconds of one long poll.
         polling_interval: seconds to rest after a poll that brought nothing; 0 is none after a long
             poll, and 1 s after a short one (``wait_time_seconds`` 0).
@@ -119,7 +121,7 @@ class BrokerOptions(AccessOptions):
     sqs_creation_attributes: Annotated[
         Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
     ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
-    visibility_timeout: VisibilityTimeout | None = None
+    visibility_timeout: VisibilityTimeout = 120
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0
     ack_linger_seconds: Seconds = 0.05

@@ -73,7 +73,7 @@ RoleArn = Annotated[
     str, Field(pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$"), Allowed("the ARN of an IAM role")
 ]
 
-VisibilityTimeout = whole_number(0, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+VisibilityTimeout = whole_number(1, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
 TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")

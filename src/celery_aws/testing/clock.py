@@ -41,6 +41,10 @@ class FakeClock:
             self.sleeps.append(seconds)
         self.advance(seconds)
 
+    def wait(self, condition: threading.Condition, seconds: float) -> None:  # noqa: ARG002
+        """Record ``seconds`` and move the clock by them: nobody signalled in time."""
+        self.sleep(seconds)
+
     def advance(self, seconds: float) -> None:
         """Move the clock by ``seconds`` of at least 0, and wake what waits on it."""
         if seconds < 0:

@@ -29,6 +29,10 @@ _DEFAULTS = {
 }
 
 
+#: Of messages and receives; those of AWS are unique beyond one queue as well.
+_NUMBERS = count(1)
+
+
 @dataclass(eq=False, kw_only=True)
 class StoredMessage:
     """A message in a queue; a change of it is seen by nobody but its queue."""
@@ -67,7 +71,6 @@ class MemoryQueue:
         self._messages: list[StoredMessage] = []
         self._by_handle: dict[ReceiptHandle, StoredMessage] = {}
         self._seen: dict[str, tuple[float, str]] = {}
-        self._numbers = count(1)
 
     def attributes(self, now: float) -> dict[str, str]:
         """Return what GetQueueAttributes tells."""
@@ -97,7 +100,7 @@ class MemoryQueue:
         if delay is None:
             delay = int(self.given["DelaySeconds"])
         stored = StoredMessage(
-            message_id=f"{self.name}-message-{next(self._numbers)}",
+            message_id=f"{self.name}-message-{next(_NUMBERS)}",
             body=message.body,
             group=message.message_group_id,
             sent_at=now,
@@ -202,7 +205,7 @@ class MemoryQueue:
         message.receive_count += 1
         message.received_at = now
         message.visible_at = now + seconds
-        message.handle = ReceiptHandle(f"{message.message_id}-receive-{next(self._numbers)}")
+        message.handle = ReceiptHandle(f"{message.message_id}-receive-{next(_NUMBERS)}")
         self._by_handle[message.handle] = message
         return ReceivedMessage(
             message_id=message.message_id,

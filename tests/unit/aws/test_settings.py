@@ -150,8 +150,8 @@ def test_variables_that_are_set_but_empty_are_not_given(environment: pytest.Monk
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("AWS_SQS_VISIBILITY_TIMEOUT", "abc", "= 'abc': must be a whole number from 0 to 43200"),
-        ("AWS_SQS_VISIBILITY_TIMEOUT", "99999", "= '99999': must be a whole number from 0 to"),
+        ("AWS_SQS_VISIBILITY_TIMEOUT", "abc", "= 'abc': must be a whole number from 1 to 43200"),
+        ("AWS_SQS_VISIBILITY_TIMEOUT", "99999", "= '99999': must be a whole number from 1 to"),
         ("AWS_SQS_WAIT_TIME_SECONDS", "21", "= '21': must be a whole number from 0 to 20"),
         ("AWS_SQS_POLLING_INTERVAL", "-1", "= '-1': must be a number of at least 0 (seconds)"),
         ("AWS_DYNAMODB_TABLE_NAME", "a b", "= 'a b': must be 3 to 255 letters"),

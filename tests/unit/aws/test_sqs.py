@@ -144,17 +144,19 @@ def test_the_queue_keeps_its_own_visibility_timeout(
 def test_a_receive_ends_although_the_network_says_nothing(
     canned_aws: CannedAws, service: SqsQueueService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqs, "SQS_WAIT_TIME_SECONDS_MAX", 0)
-    monkeypatch.setattr(sqs, "READ_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(sqs, "RECEIVE_TIMEOUTS", ((20, 0.05),))
     canned_aws.answer("ReceiveMessage", Answer(hang=True))
     with pytest.raises(UnreachableError, match="Read timeout"):
         receive(service)
     assert len(canned_aws.asked) == 1  # the receiver hears of it at once, not after retries
 
 
-def test_the_deadline_of_a_receive_lies_beyond_the_longest_poll(service: SqsQueueService) -> None:
-    config = service._receive_client().meta.config
-    assert config.read_timeout == 30
+@pytest.mark.parametrize("wait_seconds", range(21))
+def test_the_deadline_of_a_receive_lies_beyond_its_poll(
+    service: SqsQueueService, wait_seconds: int
+) -> None:
+    config = service._receive_client(wait_seconds).meta.config
+    assert wait_seconds + 2.5 <= config.read_timeout <= max(10, wait_seconds + 19)
     assert config.retries["total_max_attempts"] == 1
 
 

@@ -11,6 +11,7 @@ from celery_aws.broker import Transport
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
@@ -39,6 +40,11 @@ class Bench:
         self.sqs = sqs
         self.directory = self.new_directory(**options)
         self.buffer = DeliveryBuffer()
+        self.leases = Leases(
+            timeout_seconds=self.directory.options.visibility_timeout,
+            clock=clock,
+            jitter=lambda: 0.1,
+        )
         self.acker = self.new_acker()
         self.delivered: list[ReceivedMessage] = []
         self._receivers: list[Receiver] = []
@@ -49,7 +55,12 @@ class Bench:
         )
 
     def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:
-        return Acker(linger_seconds=linger_seconds, clock=self.clock, jitter=lambda: 0.1)
+        return Acker(
+            linger_seconds=linger_seconds,
+            clock=self.clock,
+            leases=self.leases,
+            jitter=lambda: 0.1,
+        )
 
     def new_qos(self, prefetch_count: int = 0) -> SqsQoS:
         return SqsQoS(None, self.acker, prefetch_count)
@@ -61,7 +72,8 @@ class Bench:
             credit_source=credit_source,
             buffer=self.buffer,
             acker=self.acker,
-            deliver=lambda _, message: self.delivered.append(message),
+            leases=self.leases,
+            deliver=lambda delivery: self.delivered.append(delivery.message),
             clock=self.clock,
             jitter=lambda: 0.1,
         )
@@ -110,6 +122,7 @@ class Bench:
         for receiver in self._receivers:
             assert receiver.stop(PATIENCE_SECONDS)
         assert self.acker.stop(PATIENCE_SECONDS)
+        assert self.leases.stop(PATIENCE_SECONDS)
         self.buffer.close()
 
 

@@ -3,11 +3,10 @@ import threading
 
 import pytest
 
-from celery_aws.broker.acker import ATTEMPTS, Acker
+from celery_aws.broker.acker import ATTEMPTS_WITHOUT_THREAD, Acker
 from celery_aws.broker.message import Receipt
 from celery_aws.errors import AccessDeniedError, ThrottledError
 from celery_aws.names import AmqpQueue, QueueName
-from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
 
@@ -127,26 +126,52 @@ def test_a_stale_handle_is_logged_as_such(bench: Bench, caplog: pytest.LogCaptur
     assert "their visibility timeout ended before" in caplog.text
 
 
-def test_an_entry_refused_to_the_end_is_logged(
+def test_an_outage_is_waited_out_and_does_not_fill_the_log(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.sqs.faults.refuse_entries(DELETE, times=ATTEMPTS)
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=100)
 
     bench.acker.delete(bench.receive(1)[0])
     assert bench.acker.flush(PATIENCE_SECONDS)
 
-    assert entries(bench.sqs, DELETE) == [1] * ATTEMPTS
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert bench.bodies() == []
+    assert entries(bench.sqs, DELETE) == [1] * 101
+    assert len(caplog.records) == 7
 
 
 def test_a_temporary_error_is_tried_again_with_growing_pauses(bench: Bench) -> None:
-    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=ATTEMPTS - 1)
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=4)
 
     bench.acker.delete(bench.receive(1)[0])
     assert bench.acker.flush(PATIENCE_SECONDS)
 
     assert bench.bodies() == []
     assert bench.clock.sleeps == pytest.approx([0.02, 0.04, 0.08, 0.16])
+
+
+def test_what_waits_for_its_next_try_holds_nothing_up(bench: Bench) -> None:
+    first, second = bench.receive(2)
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=3)
+
+    bench.acker.delete(first)
+    bench.acker.give_back(second)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.visible() == ["1"]
+
+
+def test_without_its_thread_it_gives_up_after_some_tries(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    receipt = bench.receive(1)[0]
+    stop(bench.acker)
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"), times=100)
+
+    bench.acker.delete(receipt)
+
+    assert len(entries(bench.sqs, DELETE)) == ATTEMPTS_WITHOUT_THREAD + 1
+    assert [record.levelno for record in caplog.records][-1] == logging.ERROR
+    assert bench.acker.flush(0)
 
 
 def test_after_a_lost_reply_the_same_is_asked_again(
@@ -158,7 +183,7 @@ def test_after_a_lost_reply_the_same_is_asked_again(
     assert bench.acker.flush(PATIENCE_SECONDS)
 
     assert bench.bodies() == []
-    assert caplog.records == []
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 def test_an_error_that_stays_is_not_tried_again(
@@ -274,7 +299,7 @@ def test_a_settlement_at_the_threads_last_look_is_not_lost(bench: Bench) -> None
             last_look.set()
             submitted.wait(PATIENCE_SECONDS)
 
-    acker = Returning(linger_seconds=0, clock=bench.clock)
+    acker = Returning(linger_seconds=0, clock=bench.clock, leases=bench.leases)
     acker.delete(first)
     acker.stop(0)
     assert last_look.wait(PATIENCE_SECONDS)
@@ -290,8 +315,8 @@ def test_a_settlement_at_the_threads_last_look_is_not_lost(bench: Bench) -> None
 class SlowAcker(Acker):
     """Asks SQS only when it is let to."""
 
-    def __init__(self, release: threading.Event, clock: FakeClock) -> None:
-        super().__init__(linger_seconds=0, clock=clock)
+    def __init__(self, release: threading.Event, bench: Bench) -> None:
+        super().__init__(linger_seconds=0, clock=bench.clock, leases=bench.leases)
         self.asked = threading.Event()
         self._release = release
 
@@ -302,7 +327,7 @@ class SlowAcker(Acker):
 
 
 def slow_acker(bench: Bench, release: threading.Event) -> SlowAcker:
-    return SlowAcker(release, bench.clock)
+    return SlowAcker(release, bench)
 
 
 def test_a_bug_costs_its_own_batch_only(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,15 @@ import threading
 import pytest
 
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.message import Receipt
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.names import ReceiptHandle
-from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
+from celery_aws.names import QueueUrl, ReceiptHandle
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench
+
+ADDRESS = QueueAddress(url=QueueUrl("https://sqs.example/celery"), service=MemorySqs())
 
 
 @pytest.fixture
@@ -17,7 +22,8 @@ def receiver(bench: Bench) -> Receiver:
 
 def delivery(receiver: Receiver, body: str) -> Delivery:
     message = ReceivedMessage(message_id=body, body=body, receipt_handle=ReceiptHandle(body))
-    return Delivery(receiver=receiver, message=message)
+    receipt = Receipt(queue=QUEUE, address=ADDRESS, handle=message.receipt_handle)
+    return Delivery(receiver=receiver, message=message, receipt=receipt)
 
 
 def deliveries(receiver: Receiver, *bodies: str) -> list[Delivery]:

@@ -43,7 +43,7 @@ def test_what_is_no_whole_number(value: Any) -> None:
 @pytest.mark.parametrize(
     ("field_type", "lowest", "highest"),
     [
-        (VisibilityTimeout, 0, 43_200),
+        (VisibilityTimeout, 1, 43_200),
         (WaitTime, 0, 20),
         (StsDuration, 900, 43_200),
         (Port, 1, 65_535),

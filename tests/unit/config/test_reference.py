@@ -31,5 +31,5 @@ def test_every_setting_has_a_meaning() -> None:
 def test_a_meaning_of_several_lines_becomes_one() -> None:
     said = meanings(BrokerOptions)["visibility_timeout"]
     assert said.startswith("seconds for which")
-    assert said.endswith("Default: the queue's own attribute.")
+    assert said.endswith("the longest time that a task may take.")
     assert "\n" not in said

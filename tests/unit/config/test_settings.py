@@ -147,7 +147,7 @@ def test_an_unknown_keyword_names_the_nearest_setting() -> None:
     ("given", "words"),
     [
         ({"visibility_timeout": 1.5},
-         "AWS_SQS_VISIBILITY_TIMEOUT = 1.5: must be a whole number from 0 to 43200 (seconds)"),
+         "AWS_SQS_VISIBILITY_TIMEOUT = 1.5: must be a whole number from 1 to 43200 (seconds)"),
         ({"secret_key": ["s3cr3t"]}, "AWS_SECRET_KEY: must be text (value not shown)"),
         ({"session_token": 5}, "AWS_SESSION_TOKEN: must be text (value not shown)"),
         ({"region": 5}, "AWS_REGION = 5: must be text"),

@@ -1,0 +1,162 @@
+"""What the transport has to know of the Celery worker that it runs in, if it runs in one.
+
+Nothing of Celery is imported here; only what the process has loaded itself is looked at. A worker
+makes itself known by the signal ``worker_ready``, which it sends before its loop runs. A warm
+shutdown begins with ``worker_shutting_down``; a cold one sends that only after its soft part, so
+the call that begins it is noted instead. Facts: celery/worker/state.py; celery/apps/worker.py
+``on_cold_shutdown``; celery/worker/request.py ``execute_using_pool``; ``on_close`` and
+``_schedule_bucket_request`` of celery/worker/consumer/consumer.py.
+"""
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_workers: "weakref.WeakSet[CeleryWorker]" = weakref.WeakSet()
+
+#: celery/bootsteps.py ``RUN``: the worker neither stops nor has stopped.
+_RUN = 1
+
+
+class CeleryWorker:
+    """The worker that consumes through one transport; of any other process it knows nothing.
+
+    Args:
+        transport: the transport.
+        on_shutdown: is called in the main thread, in a signal handler, when a shutdown begins;
+            with True if it is a cold one.
+    """
+
+    def __init__(self, transport: Any, on_shutdown: Callable[[bool], None]) -> None:
+        self._transport = weakref.ref(transport)
+        self._known: weakref.ref[Any] | None = None
+        self._on_shutdown = weakref.WeakMethod(on_shutdown)
+        self._told = False
+        _connect_signals()
+        _workers.add(self)
+
+    @property
+    def stopping(self) -> bool:
+        """True once the worker was told to stop, warm or cold."""
+        consumer = self._consumer()
+        if consumer is None:
+            return False
+        if self._told:
+            return True
+        state = _state()
+        told = (getattr(state, name, None) for name in ("should_stop", "should_terminate"))
+        # 0 is an exit code here, and means "stop".
+        if any(each is not None and each is not False for each in told):
+            return True
+        blueprint = getattr(consumer.controller, "blueprint", None)
+        return blueprint is not None and blueprint.state != _RUN
+
+    def free_slots(self) -> int | None:
+        """Return how many more tasks the worker wants, with ``worker_disable_prefetch``.
+
+        None without that setting: then its prefetch count alone says it.
+        """
+        consumer = self._consumer()
+        if consumer is None or not consumer.app.conf.get("worker_disable_prefetch"):
+            return None
+        limit = getattr(consumer.controller, "max_concurrency", None)
+        limit = limit or consumer.pool.num_processes
+        return max(0, int(limit) - len(_state().reserved_requests))
+
+    def waiting_messages(self) -> list[Any]:
+        """Return the messages of tasks that will never start, because the worker stops.
+
+        They wait for a slot of the pool, an eta or a rate limit. Only where the event loop runs
+        tasks and timers: it does not turn again. Green pools go on until they are joined.
+        """
+        consumer = self._consumer()
+        if consumer is None or consumer.hub is None or not self.stopping:
+            return []
+        return [
+            request.message
+            for request in _requests(consumer)
+            if getattr(request, "_apply_result", None) is None
+        ]
+
+    def running_messages(self) -> list[Any]:
+        """Return the messages of tasks that go on although the connection is closed."""
+        consumer = self._consumer()
+        if consumer is None or self.stopping:
+            return []
+        running = list(_state().active_requests)
+        if getattr(consumer.pool, "flush", None) is None:
+            # What waits in such a pool cannot be taken back from it, and will run.
+            running += [r for r in _requests(consumer) if r._apply_result is not None]  # noqa: SLF001
+        return [request.message for request in running]
+
+    def shutdown_begins(self, *, cold: bool) -> None:
+        """Tell the transport, if a worker runs on it."""
+        on_shutdown = self._on_shutdown()
+        if on_shutdown is not None and self._consumer() is not None:
+            self._told = self._told or cold
+            on_shutdown(cold)
+
+    def _consumer(self) -> Any:
+        known = self._known() if self._known is not None else None
+        if known is not None:
+            return known
+        transport = self._transport()
+        for consumer in list(_consumers):
+            connection = getattr(consumer, "connection", None)
+            if transport is not None and getattr(connection, "_transport", None) is transport:
+                self._known = weakref.ref(consumer)
+                return consumer
+        return None
+
+
+def _requests(consumer: Any) -> Iterator[Any]:
+    """Yield every task that the worker has received and not finished."""
+    yield from list(_state().requests.values())
+    for bucket in list(consumer.task_buckets.values()):
+        for request, _ in list(bucket.contents) if bucket else ():
+            yield request
+    for waiting in list(consumer.timer.schedule.queue):
+        arguments = getattr(waiting.entry, "args", None)
+        # Held for its eta; what else the timer holds has no message.
+        if arguments and hasattr(arguments[0], "message"):
+            yield arguments[0]
+
+
+def _state() -> Any:
+    return sys.modules.get("celery.worker.state")
+
+
+def _connect_signals() -> None:
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        # Connecting twice is connecting once.
+        signals.worker_ready.connect(_on_ready, dispatch_uid="celery-aws")
+        signals.worker_shutting_down.connect(_on_shutting_down, dispatch_uid="celery-aws")
+
+
+def _on_ready(sender: Any = None, **_: Any) -> None:
+    if hasattr(sender, "task_consumer"):
+        _consumers.add(sender)
+        _note_soft_shutdown(sender.controller)
+
+
+def _note_soft_shutdown(controller: Any) -> None:
+    """Hear of a cold shutdown when it begins; the soft part that it may have comes first."""
+    wait_for_soft_shutdown = controller.wait_for_soft_shutdown
+
+    def noted() -> None:
+        _tell_workers(cold=True)
+        wait_for_soft_shutdown()
+
+    controller.wait_for_soft_shutdown = noted
+
+
+def _on_shutting_down(how: str = "", **_: Any) -> None:
+    _tell_workers(cold=how == "Cold")
+
+
+def _tell_workers(*, cold: bool) -> None:
+    for worker in list(_workers):
+        worker.shutdown_begins(cold=cold)
