@@ -176,7 +176,9 @@ class SqsQueueService:
             for number, (handle, seconds) in enumerate(timeouts)
         ]
         with translated("sqs", "ChangeMessageVisibilityBatch", url):
-            answer = self._settle_client().change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            answer = self._settle_client().change_message_visibility_batch(
+                QueueUrl=url, Entries=entries
+            )
         handles = [handle for handle, _ in timeouts]
         return _failures("ChangeMessageVisibilityBatch", url, handles, answer)
 

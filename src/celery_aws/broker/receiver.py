@@ -18,7 +18,7 @@ from typing import Protocol
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
-from celery_aws.broker.directory import QueueDirectory
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
@@ -26,6 +26,7 @@ from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, QueueNotFoundError, ReceiverFailedError
@@ -95,6 +96,20 @@ class Receiver(BackgroundThread):
         queue: Celery's name of the queue.
         last_poll: when SQS last answered a poll, or None; readable from any thread.
         draining: receive nothing any more, although the consumer is not cancelled yet.
+        polling: in a long poll now.
+
+    Args:
+        queue: Celery's name of the queue.
+        directory: knows where it is.
+        credit_source: shared with the other receivers of the channel.
+        buffer: where to put what comes.
+        acker: for what is given back.
+        leases: keep what came.
+        deliver: hands one message to Celery; called by :meth:`deliver`.
+        clock: for the times of polls.
+        higher: receivers of the same consumer's queues of higher priority, highest first. Nothing
+            is taken from this queue before these are found empty.
+        jitter: random numbers for the pauses after failures.
     """
 
     def __init__(
@@ -108,12 +123,15 @@ class Receiver(BackgroundThread):
         leases: Leases,
         deliver: Callable[[Delivery], None],
         clock: Clock,
+        higher: Sequence["Receiver"] = (),
         jitter: Random = random.random,
     ) -> None:
         super().__init__(f"celery-aws-receiver-{queue}")
         self.queue = queue
         self.last_poll: datetime | None = None
         self.draining = False
+        self.polling = False
+        self._higher = higher
         self._deliver = deliver
         self._directory = directory
         self._credits = credit_source
@@ -195,6 +213,7 @@ class Receiver(BackgroundThread):
         rest_seconds = 0.0
         try:
             deliveries = self._receive(poll)
+            self._after_success()
         except AwsError as error:
             rest_seconds = self._after_failure(error)
         finally:
@@ -207,58 +226,68 @@ class Receiver(BackgroundThread):
             self._buffer.put(deliveries)
             if self.stopping:
                 # Cancelled meanwhile; whoever did it may have looked into the buffer before.
-                self.give_back(self._buffer.discard(self))
+                for receiver in (self, *self._higher):
+                    self.give_back(self._buffer.discard(receiver))
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
 
     def _receive(self, poll: Poll) -> list[Delivery]:
-        address = self._directory.address(self.queue)
-        asked_at = self._clock.monotonic()
-        messages = address.service.receive(
-            address.url,
-            # One group must not fill the worker, nor two of its messages be in flight here: SQS
-            # hands a group's messages out together, or one at a time.
-            max_messages=1 if is_fifo(address.url) else poll.max_messages,
+        for receiver in self._higher:
+            # One that is in a long poll hears by itself of what comes.
+            found = [] if receiver.polling else receiver.ask(poll.max_messages, wait_seconds=0)
+            if found:
+                return found
+        self.polling = poll.wait_seconds > 0
+        try:
             # After a failure, only what is answered at once: a connection that is dead must
             # not hold it up for a long poll.
-            wait_seconds=0 if self._failures else poll.wait_seconds,
-            visibility_timeout_seconds=self._directory.options.visibility_timeout,
-        )
+            wait_seconds = 0 if self._failures else poll.wait_seconds
+            return self.ask(poll.max_messages, wait_seconds=wait_seconds)
+        finally:
+            self.polling = False
+
+    def ask(self, max_messages: int, *, wait_seconds: int) -> list[Delivery]:
+        """Receive once, with credits that the caller has reserved; from any receiver's thread."""
+        try:
+            address = self._directory.address(self.queue)
+            asked_at = self._clock.monotonic()
+            messages = address.service.receive(
+                address.url,
+                # Of a group, SQS hands out nothing while one of its messages is in flight, but
+                # several at once; two in one worker would hold each other up.
+                max_messages=1 if is_fifo(address.url) else max_messages,
+                wait_seconds=wait_seconds,
+                visibility_timeout_seconds=self._directory.options.visibility_timeout,
+            )
+        except QueueNotFoundError:
+            self._directory.forget(self.queue)
+            raise
         answered_at = self._clock.monotonic()
-        deliveries = [
-            Delivery(
-                receiver=self,
-                message=message,
-                receipt=Receipt(
-                    queue=self.queue,
-                    address=address,
-                    handle=message.receipt_handle,
-                    message_id=message.message_id,
-                    receive_count=message.receive_count,
-                ),
-            )
-            for message in messages
-        ]
+        self.last_poll = self._clock.now()
+        self._record.count("received", len(messages))
+        deliveries = [self._delivery(message, address) for message in messages]
         if deliveries:
-            self._leases.hold(
-                [delivery.receipt for delivery in deliveries],
-                asked_at=asked_at,
-                answered_at=answered_at,
-            )
-        self._after_success(len(messages))
+            receipts = [delivery.receipt for delivery in deliveries]
+            self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
         return deliveries
 
-    def _after_success(self, messages: int) -> None:
-        self.last_poll = self._clock.now()
-        self._record.count("received", messages)
+    def _delivery(self, message: ReceivedMessage, address: QueueAddress) -> Delivery:
+        receipt = Receipt(
+            queue=self.queue,
+            address=address,
+            handle=message.receipt_handle,
+            message_id=message.message_id,
+            receive_count=message.receive_count,
+        )
+        return Delivery(receiver=self, message=message, receipt=receipt)
+
+    def _after_success(self) -> None:
         if self._failures:
             logger.info("queue %s: receiving again", self.queue)
             self._failures = 0
 
     def _after_failure(self, error: AwsError) -> float:
         self._failures += 1
-        if isinstance(error, QueueNotFoundError):
-            self._directory.forget(self.queue)
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
         # The first, the second, the fourth, the eighth: an outage must not fill the log.
         if self._failures & (self._failures - 1) == 0:

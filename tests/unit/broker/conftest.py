@@ -87,14 +87,19 @@ class Bench:
         for body in bodies:
             self.sqs.send(self.address(queue).url, OutgoingMessage(body=body))
 
-    def receive(self, count: int, *, queue: AmqpQueue = QUEUE) -> list[Receipt]:
+    def receive(
+        self, count: int, *, queue: AmqpQueue = QUEUE, hidden_seconds: int = 30
+    ) -> list[Receipt]:
         """Send and receive ``count`` messages, and return their receipts."""
         self.send(*map(str, range(count)), queue=queue)
         address = self.address(queue)
         receipts: list[Receipt] = []
         while len(receipts) < count:
             messages = address.service.receive(
-                address.url, max_messages=10, wait_seconds=0, visibility_timeout_seconds=30
+                address.url,
+                max_messages=10,
+                wait_seconds=0,
+                visibility_timeout_seconds=hidden_seconds,
             )
             receipts += [
                 Receipt(queue=queue, address=address, handle=message.receipt_handle)

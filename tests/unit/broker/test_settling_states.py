@@ -1,8 +1,8 @@
-"""QoS and Acker together, against a queue that forgets nothing and delivers twice.
+"""QoS, acker and leases together, against a queue that forgets nothing and delivers twice.
 
-Whatever Celery and the network do, and in whatever order: the prefetch count holds, nothing is
-deleted that was not acknowledged or rejected, and every message is held, hidden for a time,
-visible, or settled.
+Whatever Celery, the network and time do, and in whatever order: the prefetch count holds, nothing
+is deleted that was not acknowledged or rejected, what is held stays hidden for as long as its lease
+is believed to last, and every message is held, hidden for a time, visible, or settled.
 """
 
 from hypothesis import settings
@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.errors import ThrottledError
+from celery_aws.names import ReceiptHandle
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import NAME, PATIENCE_SECONDS, QUEUE, Bench, message_of
@@ -25,7 +26,10 @@ class Settling(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         clock = FakeClock()
-        self.bench = Bench(clock, MemorySqs(clock))
+        self.bench = Bench(clock, MemorySqs(clock), visibility_timeout=HIDDEN_SECONDS)
+        self.leases = self.bench.leases
+        # The test is the thread: time passes only when it says so.
+        self.leases.stop(0)
         self.qos = self.bench.new_qos(PREFETCH_COUNT)
         self.address = self.bench.address()
         self.sent: set[str] = set()
@@ -35,6 +39,8 @@ class Settling(RuleBasedStateMachine):
         #: Bodies of which some delivery was acknowledged or rejected for good.
         self.finished: set[str] = set()
         self.bodies: dict[str, str] = {}
+        #: Bodies that were handed out twice: of these nothing can be believed.
+        self.doubled: set[str] = set()
 
     def teardown(self) -> None:
         self.bench.close()
@@ -48,8 +54,14 @@ class Settling(RuleBasedStateMachine):
         self.bench.send(body)
 
     @rule()
-    def twice(self) -> None:
-        self.bench.sqs.faults.deliver_twice()
+    def receive_twice(self) -> None:
+        """A standard queue hands a message out and keeps it visible."""
+        if self.qos.can_consume():
+            self.bench.sqs.faults.deliver_twice()
+            before = len(self.received)
+            self.receive()
+            self.doubled.update(self.bodies[handle] for handle in list(self.received)[before:])
+            self.bench.sqs.faults.take_twice(1)  # if there was nothing to hand out
 
     @rule(operation=OPERATIONS)
     def lose_a_reply(self, operation: str) -> None:
@@ -67,6 +79,18 @@ class Settling(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.bench.clock.advance(seconds)
 
+    # The leases' thread.
+
+    @rule()
+    def extend(self) -> None:
+        self.leases.extend_due()
+
+    @rule(seconds=st.integers(1, 4 * HIDDEN_SECONDS))
+    def time_passes_and_the_thread_runs(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.bench.clock.advance(1)
+            self.leases.extend_due()
+
     # A receiver.
 
     @precondition(lambda self: self.qos.can_consume())
@@ -74,6 +98,7 @@ class Settling(RuleBasedStateMachine):
     def receive(self) -> None:
         poll = self.qos.reserve(PollTicket(), wait_time_seconds=20, rest_seconds=0)
         assert poll is not None
+        now = self.bench.clock.monotonic()
         messages = self.address.service.receive(
             self.address.url,
             max_messages=poll.max_messages,
@@ -84,12 +109,18 @@ class Settling(RuleBasedStateMachine):
         for message in messages:
             handle = message.receipt_handle
             self.bodies[handle] = message.body
-            self.received[handle] = Receipt(queue=QUEUE, address=self.address, handle=handle)
+            receipt = Receipt(queue=QUEUE, address=self.address, handle=handle)
+            self.received[handle] = receipt
+            self.leases.hold([receipt], asked_at=now, answered_at=now)
 
     @precondition(lambda self: self.received)
     @rule()
     def deliver(self) -> None:
         tag, receipt = self.received.popitem()
+        if not self.leases.valid(receipt):
+            self.leases.drop(receipt)
+            self.qos.release(1)
+            return
         self.qos.append(message_of(receipt, tag), tag, reserved=True)
         self.held[tag] = self.bodies[tag]
 
@@ -136,6 +167,24 @@ class Settling(RuleBasedStateMachine):
         assert self.sent - self.finished <= set(kept)
         latest = self.bench.clock.monotonic() + HIDDEN_SECONDS
         assert all(message.visible_at <= latest for message in kept.values())
+
+    @invariant()
+    def what_is_believed_to_be_held_is_hidden(self) -> None:
+        now = self.bench.clock.monotonic()
+        for message in self.bench.sqs.messages(NAME):
+            receipt = self._receipt(message.handle)
+            if receipt is not None and message.body not in self.doubled:
+                assert not self.leases.valid(receipt) or message.visible_at > now
+
+    def _receipt(self, handle: ReceiptHandle | None) -> Receipt | None:
+        if handle in self.held:
+            return self.qos.get(str(handle)).receipt
+        return self.received.get(str(handle))
+
+    @invariant()
+    def every_lease_belongs_to_something(self) -> None:
+        assert self.bench.acker.flush(PATIENCE_SECONDS)
+        assert self.leases.held <= len(self.held) + len(self.received)
 
     @invariant()
     def every_tag_that_is_held_is_known(self) -> None:
