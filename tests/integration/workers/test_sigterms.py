@@ -35,12 +35,19 @@ HANDING_ON = ["prefork", "threads", "solo"]
 #: So long that a message that was not given back is missed.
 VISIBILITY_SECONDS = 60
 
+#: A poll cannot be called back. The local AWS goes on with that of a worker that has ended, and
+#: gives it what comes next; with a poll this short, that is over before the next round.
+POLL_SECONDS = 1
+
 
 @pytest.fixture
 def stopped(recorded: RecordedProject) -> RecordedProject:
     recorded.configure(
         worker_prefetch_multiplier=4,
-        broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "wait_time_seconds": POLL_SECONDS,
+        },
     )
     return recorded
 
