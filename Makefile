@@ -16,7 +16,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest redis format clean
+.PHONY: help demo test lint test-newest test-oldest soak redis format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ redis:
 
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but most of the worker tests
 	.venv-oldest/bin/python -m pytest -m "not worker or oldest" -p no:cacheprovider
+
+# -s: its summaries are there to be read while it runs.
+soak: .venv/.dev ## Kill and stop workers 1,300 times (hours; CELERY_AWS_SOAK_ROUNDS=10 for fewer)
+	$(BIN)/python -m pytest -m soak -s tests/integration/workers
 
 format: .venv/.dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CODE)

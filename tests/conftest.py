@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["celery_aws.testing.fixtures", "pytester"]
@@ -7,3 +8,13 @@ pytest_plugins = ["celery_aws.testing.fixtures", "pytester"]
 # A shared machine may stop for a second at any place; a time limit would only be noise.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave soak tests out, whatever else ``-m`` says, unless it names them."""
+    if "soak" in config.getoption("markexpr"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("soak")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

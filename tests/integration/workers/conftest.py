@@ -2,8 +2,10 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from celery import Celery
 
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.workers.recording import Recording
 
 HERE = Path(__file__).parent
 
@@ -47,6 +50,7 @@ class Project:
     def worker(
         self,
         *,
+        app: str = "proj",
         config: Mapping[str, Any] | None = None,
         name: str = "one",
         arguments: Sequence[str] = (),
@@ -55,7 +59,7 @@ class Project:
     ) -> WorkerProcess:
         """Return a worker that is not started."""
         worker = WorkerProcess(
-            "proj",
+            app,
             directory=HERE,
             name=f"{name}@%h",
             environment={**self.environment(config, name), **(environment or {})},
@@ -75,15 +79,61 @@ class Project:
     def queue_url(self, queue: str = "celery") -> str:
         """Return the URL of one of the project's queues."""
         name = self.aws.queue_name_prefix + queue
-        return str(boto3.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+        return str(self._sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
     def messages(self, queue: str = "celery") -> tuple[int, int]:
         """Return how many messages are visible and in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = boto3.client("sqs").get_queue_attributes(
+        attributes = self._sqs.get_queue_attributes(
             QueueUrl=self.queue_url(queue), AttributeNames=names
         )["Attributes"]
         return int(attributes[names[0]]), int(attributes[names[1]])
+
+    def wait_for_messages(
+        self, expected: tuple[int, int], queue: str = "celery", seconds: float = PATIENCE_SECONDS
+    ) -> tuple[int, int]:
+        """Wait until so many messages are visible and in flight; return the last numbers."""
+        deadline = time.monotonic() + seconds
+        while (found := self.messages(queue)) != expected and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+    @cached_property
+    def _sqs(self) -> Any:
+        return boto3.client("sqs")
+
+
+class RecordedProject(Project):
+    """A project whose workers run the app ``recorded``, all writing into one recording."""
+
+    def __init__(self, aws: AwsEnvironment, stack: ExitStack, recording: Recording) -> None:
+        super().__init__(aws, stack)
+        self.recording = recording
+        self.configure(task_ignore_result=True)
+
+    def worker(self, *, environment: Mapping[str, str] | None = None, **given: Any) -> WorkerProcess:
+        """Return a worker that is not started; its name is in what it writes down."""
+        record = {"PROJ_RECORD": str(self.recording.path)}
+        given = {"app": "recorded", **given}
+        return super().worker(environment={**record, **(environment or {})}, **given)
+
+    @cached_property
+    def sender(self) -> Celery:
+        """The client that :meth:`send` uses, made of the settings of its first use."""
+        return self.client()
+
+    def send(self, task_id: str, seconds: float = 0.0, *, task: str = "late", **how: Any) -> str:
+        """Send a task that takes so long; ``how`` is for ``send_task``, such as its queue."""
+        self.sender.send_task(f"recorded.{task}", (seconds,), task_id=task_id, **how)
+        return task_id
+
+
+def start_together(*workers: WorkerProcess) -> None:
+    """Start several workers, each while the others do."""
+    for worker in workers:
+        worker.launch()
+    for worker in workers:
+        worker.wait_until_ready()
 
 
 @pytest.fixture
@@ -94,3 +144,10 @@ def project(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
         yield Project(aws_environment, stack)
+
+
+@pytest.fixture
+def recorded(project: Project, tmp_path: Path) -> Iterator[RecordedProject]:
+    """A project whose tasks write down their starts and ends."""
+    with ExitStack() as stack:
+        yield RecordedProject(project.aws, stack, Recording(tmp_path / "recording"))
