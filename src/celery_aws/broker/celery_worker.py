@@ -5,12 +5,14 @@ makes itself known by the signal ``worker_ready``, which it sends before its loo
 shutdown begins with ``worker_shutting_down``; a cold one sends that only after its soft part, so
 the call that begins it is noted instead. Facts: celery/worker/state.py; celery/apps/worker.py
 ``on_cold_shutdown``; celery/worker/request.py ``execute_using_pool``; ``on_close`` and
-``_schedule_bucket_request`` of celery/worker/consumer/consumer.py.
+``_schedule_bucket_request`` of celery/worker/consumer/consumer.py; celery/concurrency/asynpool.py
+``_write_job``.
 """
 
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from queue import Empty
 from typing import Any
 
 _consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -26,7 +28,7 @@ class CeleryWorker:
     Args:
         transport: the transport.
         on_shutdown: is called in the main thread, in a signal handler, when a shutdown begins;
-            with True if it is a cold one.
+            with True if it is a cold one, in which the event loop does not turn again.
     """
 
     def __init__(self, transport: Any, on_shutdown: Callable[[bool], None]) -> None:
@@ -34,6 +36,10 @@ class CeleryWorker:
         self._known: weakref.ref[Any] | None = None
         self._on_shutdown = weakref.WeakMethod(on_shutdown)
         self._told = False
+        #: Requests of the tasks that were not finished when the shutdown began, and of those
+        #: that will never start.
+        self._received: list[Any] = []
+        self._waiting: list[Any] = []
         _connect_signals()
         _workers.add(self)
 
@@ -65,7 +71,7 @@ class CeleryWorker:
         limit = limit or consumer.pool.num_processes
         return max(0, int(limit) - len(_state().reserved_requests))
 
-    def waiting_messages(self) -> list[Any]:
+    def withdraw_waiting(self) -> list[Any]:
         """Return the messages of tasks that will never start, because the worker stops.
 
         They wait for a slot of the pool, an eta or a rate limit. Only where the event loop runs
@@ -74,29 +80,41 @@ class CeleryWorker:
         consumer = self._consumer()
         if consumer is None or consumer.hub is None or not self.stopping:
             return []
-        return [
-            request.message
-            for request in _requests(consumer)
-            if getattr(request, "_apply_result", None) is None
-        ]
+        waiting, self._waiting = self._waiting, []
+        waiting += withdrawn_from_threads(consumer.pool)
+        return [request.message for request in waiting]
 
     def running_messages(self) -> list[Any]:
         """Return the messages of tasks that go on although the connection is closed."""
         consumer = self._consumer()
         if consumer is None or self.stopping:
             return []
-        running = list(_state().active_requests)
-        if getattr(consumer.pool, "flush", None) is None:
-            # What waits in such a pool cannot be taken back from it, and will run.
-            running += [r for r in _requests(consumer) if r._apply_result is not None]  # noqa: SLF001
+        running = set(_state().active_requests)
+        # What waits in a pool that cannot be flushed cannot be taken back, and will run too.
+        all_run = getattr(consumer.pool, "flush", None) is None
+        running.update(r for r in _state().requests.values() if all_run or _started(r))
         return [request.message for request in running]
 
     def shutdown_begins(self, *, cold: bool) -> None:
         """Tell the transport, if a worker runs on it."""
         on_shutdown = self._on_shutdown()
-        if on_shutdown is not None and self._consumer() is not None:
-            self._told = self._told or cold
-            on_shutdown(cold)
+        consumer = self._consumer()
+        if on_shutdown is None or consumer is None:
+            return
+        if not self._told:
+            self._told = True
+            # Later, Celery has forgotten what it has not started.
+            self._received = list(_requests(consumer))
+        if cold:
+            self.loop_ended(consumer)
+        on_shutdown(cold)
+
+    def loop_ended(self, consumer: Any) -> None:
+        """The event loop does not turn again: what has not started by now never will."""
+        if self._consumer() is consumer:
+            active = _state().active_requests
+            self._waiting += [r for r in self._received if r not in active and not _started(r)]
+            self._received = []
 
     def _consumer(self) -> Any:
         known = self._known() if self._known is not None else None
@@ -112,8 +130,10 @@ class CeleryWorker:
 
 
 def _requests(consumer: Any) -> Iterator[Any]:
-    """Yield every task that the worker has received and not finished."""
-    yield from list(_state().requests.values())
+    """Yield the tasks that the worker has received, but for those that only run."""
+    if getattr(consumer.pool, "uses_semaphore", False):
+        # Elsewhere a task is handed to the pool at once.
+        yield from list(_state().requests.values())
     for bucket in list(consumer.task_buckets.values()):
         for request, _ in list(bucket.contents) if bucket else ():
             yield request
@@ -122,6 +142,46 @@ def _requests(consumer: Any) -> Iterator[Any]:
         # Held for its eta; what else the timer holds has no message.
         if arguments and hasattr(arguments[0], "message"):
             yield arguments[0]
+
+
+def _started(request: Any) -> bool:
+    """Tell whether a task was handed to a process or thread of the pool, accepted or not."""
+    result = getattr(request, "_apply_result", None)
+    if result is None:
+        return False
+    job = result()  # a weak reference; only prefork keeps what it has not written yet
+    return not hasattr(job, "_write_to") or job._write_to is not None  # noqa: SLF001
+
+
+def withdrawn_from_threads(pool: Any) -> list[Any]:
+    """Take the requests out of a thread pool that wait for a thread; they cannot start any more.
+
+    Celery cancels them too, but when the running ones have ended, and older versions run them.
+    """
+    waiting: Any = getattr(getattr(pool, "executor", None), "_work_queue", None)
+    withdrawn, others = [], []
+    while waiting is not None:
+        try:
+            item = waiting.get_nowait()
+        except Empty:
+            break
+        request = _request_of(item)
+        if request is None:
+            others.append(item)
+        else:
+            item.future.cancel()
+            withdrawn.append(request)
+    for item in others:
+        waiting.put(item)
+    return withdrawn
+
+
+def _request_of(item: Any) -> Any:
+    """Return the request that a thread pool's work item runs (concurrent/futures/thread.py)."""
+    # apply_target(target, args, kwargs, callback, accept_callback): celery/concurrency/thread.py
+    arguments: tuple[Any, ...] = getattr(item, "args", ())
+    request = getattr(arguments[4], "__self__", None) if len(arguments) > 4 else None
+    return request if hasattr(request, "message") else None
 
 
 def _state() -> Any:
@@ -140,6 +200,32 @@ def _on_ready(sender: Any = None, **_: Any) -> None:
     if hasattr(sender, "task_consumer"):
         _consumers.add(sender)
         _note_soft_shutdown(sender.controller)
+        if getattr(sender.pool, "flush", None) is not None:
+            _keep_what_is_written(sender)
+
+
+def _keep_what_is_written(consumer: Any) -> None:
+    """Let Celery not forget tasks that a pool process has been sent and has not accepted yet.
+
+    ``flush``, called when the consumer closes, discards them although they will run; their ends
+    would not be seen, nor their messages acknowledged (celery/concurrency/asynpool.py).
+    """
+    pool, flush = consumer.pool, consumer.pool.flush
+
+    def flush_unwritten() -> None:
+        for worker in list(_workers):
+            worker.loop_ended(consumer)
+        jobs = list(getattr(pool._pool, "_cache", {}).values())  # noqa: SLF001
+        written = [job for job in jobs if job._write_to is not None and not job._accepted]  # noqa: SLF001
+        for job in written:
+            job._accepted = True  # noqa: SLF001
+        try:
+            flush()
+        finally:
+            for job in written:
+                job._accepted = False  # noqa: SLF001
+
+    pool.flush = flush_unwritten
 
 
 def _note_soft_shutdown(controller: Any) -> None:

@@ -103,7 +103,7 @@ class Channel(Publishing):
 
         Its warm shutdown may take hours; others shall have them at once.
         """
-        waiting = self._worker.waiting_messages()
+        waiting = self._worker.withdraw_waiting()
         for message in waiting:
             if message.channel is self and message.receipt is not None:
                 give_backs().note(message.receipt.message_id)

@@ -1,14 +1,14 @@
 """The delivery buffer: between the receiver threads and the one thread that delivers.
 
 Receivers put, the worker's event loop (or ``drain_events``) takes. The loop is woken through
-a socketpair, of which at most one byte is under way; :meth:`DeliveryBuffer.take` clears that
-byte before it looks, so that a wake-up cannot be lost between the two.
+a socketpair, of which at most one byte is under way; a turn of taking begins with clearing that
+byte, so that a wake-up cannot be lost between the two.
 """
 
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,20 +59,14 @@ class DeliveryBuffer:
             self._deliveries.extend(deliveries)
             self._wake()
 
-    def put_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Add, in front, what was taken and not delivered."""
-        with self._changed:
-            self._deliveries.extendleft(reversed(deliveries))
-            self._wake()
-
     def put_failure(self, failure: Exception) -> None:
         """Let the delivering thread raise ``failure``: a receiver cannot go on."""
         with self._changed:
             self._failure = failure
             self._wake()
 
-    def take(self, most: int) -> list[Delivery]:
-        """Return up to ``most`` messages, oldest first.
+    def begin_turn(self) -> None:
+        """Begin to take; whatever is put from now on signals anew.
 
         Raises:
             Exception: a receiver's failure, once.
@@ -80,13 +74,23 @@ class DeliveryBuffer:
         with self._changed:
             self._clear_signal()
             failure, self._failure = self._failure, None
-            count = 0 if failure is not None else min(most, len(self._deliveries))
-            taken = [self._deliveries.popleft() for _ in range(count)]
-            if self._deliveries:
-                self._wake()
             if failure is not None:
+                if self._deliveries:
+                    self._wake()
                 raise failure
-            return taken
+
+    def take(self) -> Delivery | None:
+        """Return the oldest message, or None."""
+        with self._changed:
+            return self._deliveries.popleft() if self._deliveries else None
+
+    def end_turn(self) -> None:
+        """Signal if something is left, and not otherwise."""
+        with self._changed:
+            if self._deliveries or self._failure is not None:
+                self._wake()
+            else:
+                self._clear_signal()
 
     def wait(self, timeout_seconds: float | None) -> bool:
         """Block until there is something to take; False when the time is up."""

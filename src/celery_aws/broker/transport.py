@@ -7,8 +7,6 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 import logging
 import os
 import threading
-from collections import deque
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,7 +19,7 @@ from celery_aws.broker.acker import Acker
 from celery_aws.broker.celery_worker import CeleryWorker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
-from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.delivery import DeliveryBuffer
 from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.receiver import Receiver
@@ -192,19 +190,22 @@ class Transport(virtual.Transport):
         self.leases.stop(CLOSE_SECONDS)
 
     def _shutdown_begins(self, cold: bool) -> None:
-        """Receive nothing more; runs in a signal handler, so it waits for nothing."""
+        """Receive and deliver nothing more; runs in a signal handler, so it waits for nothing.
+
+        A solo pool may work on for long, and a soft shutdown sleep, before Celery cancels the
+        consumers.
+        """
         for receiver in self._receivers():
             receiver.draining = True
-        if cold:
-            # The event loop does not turn again, and a soft shutdown may sleep for long first.
-            threading.Thread(
-                target=self._give_back_waiting, name="celery-aws-shutdown", daemon=True
-            ).start()
+        threading.Thread(
+            target=self._hand_on, args=(cold,), name="celery-aws-shutdown", daemon=True
+        ).start()
 
-    def _give_back_waiting(self) -> None:
-        for channel in list(self.channels):
-            for receiver in channel.receivers:
-                receiver.give_back(self.buffer.discard(receiver))
+    def _hand_on(self, cold: bool) -> None:
+        """Give back what was not delivered, and what cannot start any more."""
+        for receiver in self._receivers():
+            receiver.give_back(self.buffer.discard(receiver))
+        for channel in list(self.channels) if cold else ():
             channel.give_back_waiting()
         self.acker.hurry()
 
@@ -233,26 +234,17 @@ class Transport(virtual.Transport):
         self._deliver_up_to(DELIVERIES_PER_TURN)
 
     def _deliver_up_to(self, most: int) -> None:
-        left = deque(self.buffer.take(most))
+        self.buffer.begin_turn()
         try:
-            while left:
-                if self.worker.stopping:
-                    return  # A solo pool has worked meanwhile, and shall take no more.
-                delivery = left.popleft()
+            # One by one: what comes after a message at which Celery raises stays where it is, and
+            # a solo pool works on each of them.
+            for _ in range(most):
+                delivery = None if self.worker.stopping else self.buffer.take()
+                if delivery is None:
+                    return
                 delivery.receiver.deliver(delivery)
         finally:
-            self._put_back(left)
-
-    def _put_back(self, left: Iterable[Delivery]) -> None:
-        """Keep what comes after a message at which Celery raised."""
-        waiting = []
-        for delivery in left:
-            if delivery.receiver.stopping:
-                delivery.receiver.give_back([delivery])
-            else:
-                waiting.append(delivery)
-        if waiting:
-            self.buffer.put_back(waiting)
+            self.buffer.end_turn()
 
 
 def _broker_url(client: Any) -> BrokerUrl:

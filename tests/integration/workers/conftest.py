@@ -111,7 +111,9 @@ class RecordedProject(Project):
         self.recording = recording
         self.configure(task_ignore_result=True)
 
-    def worker(self, *, environment: Mapping[str, str] | None = None, **given: Any) -> WorkerProcess:
+    def worker(
+        self, *, environment: Mapping[str, str] | None = None, **given: Any
+    ) -> WorkerProcess:
         """Return a worker that is not started; its name is in what it writes down."""
         record = {"PROJ_RECORD": str(self.recording.path)}
         given = {"app": "recorded", **given}

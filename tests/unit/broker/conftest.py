@@ -9,7 +9,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from celery_aws.aws.access import Access
 from celery_aws.broker import Transport
 from celery_aws.broker.acker import Acker
-from celery_aws.broker.delivery import DeliveryBuffer
+from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
@@ -129,6 +129,14 @@ class Bench:
         assert self.acker.stop(PATIENCE_SECONDS)
         assert self.leases.stop(PATIENCE_SECONDS)
         self.buffer.close()
+
+
+def take(buffer: DeliveryBuffer, most: int) -> list[Delivery]:
+    """Take up to ``most`` messages in one turn, as the transport does."""
+    buffer.begin_turn()
+    taken = [delivery for _ in range(most) if (delivery := buffer.take()) is not None]
+    buffer.end_turn()
+    return taken
 
 
 def message_of(receipt: Receipt, delivery_tag: str) -> SqsMessage:

@@ -6,7 +6,7 @@ from celery_aws.broker.qos import PollTicket, SqsQoS
 from celery_aws.core.polling import Poll
 from celery_aws.core.rejection import Fate, Rejection
 from celery_aws.names import AmqpQueue, QueueName
-from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, message_of
+from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, message_of, take
 
 
 def reserve(qos: SqsQoS, ticket: PollTicket | None = None) -> Poll | None:
@@ -248,7 +248,7 @@ def test_the_prefetch_count_holds_for_any_number_of_queues(
         if not bench.buffer.wait(0.05):
             bench.clock.advance(20)  # ends the quiet ones' polls
             continue
-        for delivery in bench.buffer.take(1):
+        for delivery in take(bench.buffer, 1):
             tag = delivery.message.receipt_handle
             qos.append(message_of(delivery.receipt, tag), tag, reserved=True)
             most = max(most, in_flight())

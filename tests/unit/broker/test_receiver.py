@@ -9,7 +9,7 @@ from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
 from celery_aws.errors import ReceiverFailedError, ThrottledError, UnreachableError
 from celery_aws.names import AmqpQueue
 from celery_aws.testing.clock import START
-from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
+from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, take
 
 OTHER = AmqpQueue("other")
 
@@ -19,7 +19,7 @@ def taken(bench: Bench, count: int) -> list[Delivery]:
     deliveries: list[Delivery] = []
     while len(deliveries) < count:
         assert bench.buffer.wait(PATIENCE_SECONDS), f"{len(deliveries)} of {count} came"
-        deliveries += bench.buffer.take(count - len(deliveries))
+        deliveries += take(bench.buffer, count - len(deliveries))
     return deliveries
 
 
@@ -173,7 +173,7 @@ def test_a_bug_is_handed_to_the_delivering_thread(
 
     assert bench.buffer.wait(PATIENCE_SECONDS)
     with pytest.raises(ReceiverFailedError) as caught:
-        bench.buffer.take(1)
+        take(bench.buffer, 1)
     assert caught.value.queue == "celery"
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert receiver.stop(PATIENCE_SECONDS)
