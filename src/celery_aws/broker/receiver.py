@@ -166,7 +166,7 @@ class Receiver(BackgroundThread):
                 )
                 if poll is None:
                     return
-                if self.draining:
+                if self._ending:
                     self._credits.release(poll.max_messages)
                     self._stop_rest.wait()
                 else:
@@ -174,6 +174,10 @@ class Receiver(BackgroundThread):
         except Exception as error:
             logger.critical("receiver of queue %s failed", self.queue, exc_info=True)
             self._buffer.put_failure(ReceiverFailedError(self.queue, error))
+
+    @property
+    def _ending(self) -> bool:
+        return self.stopping or self.draining
 
     def wake(self) -> None:
         """End every wait but the long poll itself, which cannot be called back."""
@@ -185,7 +189,7 @@ class Receiver(BackgroundThread):
 
         Called by the delivering thread.
         """
-        if self.stopping:
+        if self._ending:
             self.give_back([delivery])
         elif self._leases.valid(delivery.receipt):
             self._deliver(delivery)
@@ -219,12 +223,12 @@ class Receiver(BackgroundThread):
         finally:
             self._credits.release(poll.max_messages - len(deliveries))
         self._ticket.busy = bool(deliveries)
-        if self.stopping:
+        if self._ending:
             # Cancelled during the poll: nobody here wants them.
             self.give_back(deliveries)
         elif deliveries:
             self._buffer.put(deliveries)
-            if self.stopping:
+            if self._ending:
                 # Cancelled meanwhile; whoever did it may have looked into the buffer before.
                 for receiver in (self, *self._higher):
                     self.give_back(self._buffer.discard(receiver))
