@@ -213,17 +213,19 @@ class Transport(virtual.Transport):
         return [each for channel in list(self.channels) for each in channel.receivers]
 
     def _await_last_polls(self) -> None:
-        """Let polls end that may be handed what was just given back.
+        """Let polls end that may still be handed a message, and their receivers give it back.
 
-        Such a poll ends at once, and its receiver gives the message back again; if the process
-        ended before, the message would be hidden for a whole visibility timeout.
+        If the process ended before, the message would be hidden for a whole visibility timeout.
+        A poll that is handed what was just given back ends at once.
         """
-        if not self.acker.gave_back_to or not self.acker.flush(CLOSE_SECONDS):
-            return
-        deadline = self.clock.monotonic() + LAST_POLL_SECONDS
+        if self.acker.gave_back_to:
+            self.acker.flush(CLOSE_SECONDS)
+        began_at = self.clock.monotonic()
         for receiver in self._ending:
+            seconds = self.options.last_poll_wait_seconds
             if receiver.queue in self.acker.gave_back_to:
-                receiver.stop(max(0.0, deadline - self.clock.monotonic()))
+                seconds = max(seconds, LAST_POLL_SECONDS)
+            receiver.stop(max(0.0, began_at + seconds - self.clock.monotonic()))
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []

@@ -108,6 +108,9 @@ class BrokerOptions(AccessOptions):
         polling_interval: seconds to rest after a poll that brought nothing; 0 is none after a long
             poll, and 1 s after a short one (``wait_time_seconds`` 0).
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
+        last_poll_wait_seconds: how long closing a connection waits for polls under way. What SQS
+            hands to a poll whose process has ended stays hidden for a visibility timeout; with 20
+            that cannot happen, but an idle worker takes as long to stop.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -125,6 +128,7 @@ class BrokerOptions(AccessOptions):
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0
     ack_linger_seconds: Seconds = 0.05
+    last_poll_wait_seconds: Seconds = 0.0
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None
