@@ -26,6 +26,9 @@ PATIENCE_SECONDS = 40
 class Project:
     """A client app and the means to start workers for it."""
 
+    #: What the workers run.
+    app = "proj"
+
     def __init__(self, aws: AwsEnvironment, stack: ExitStack) -> None:
         self.aws = aws
         self.config: dict[str, Any] = {
@@ -50,7 +53,6 @@ class Project:
     def worker(
         self,
         *,
-        app: str = "proj",
         config: Mapping[str, Any] | None = None,
         name: str = "one",
         arguments: Sequence[str] = (),
@@ -59,7 +61,7 @@ class Project:
     ) -> WorkerProcess:
         """Return a worker that is not started."""
         worker = WorkerProcess(
-            app,
+            self.app,
             directory=HERE,
             name=f"{name}@%h",
             environment={**self.environment(config, name), **(environment or {})},
@@ -106,16 +108,18 @@ class Project:
 class RecordedProject(Project):
     """A project whose workers run the app ``recorded``, all writing into one recording."""
 
+    app = "recorded"
+
     def __init__(self, aws: AwsEnvironment, stack: ExitStack, recording: Recording) -> None:
         super().__init__(aws, stack)
         self.recording = recording
         self.configure(task_ignore_result=True)
 
-    def worker(self, *, environment: Mapping[str, str] | None = None, **given: Any) -> WorkerProcess:
-        """Return a worker that is not started; its name is in what it writes down."""
-        record = {"PROJ_RECORD": str(self.recording.path)}
-        given = {"app": "recorded", **given}
-        return super().worker(environment={**record, **(environment or {})}, **given)
+    def environment(
+        self, config: Mapping[str, Any] | None = None, name: str = "one"
+    ) -> dict[str, str]:
+        """Return the environment of a worker; its name is in what it writes down."""
+        return {**super().environment(config, name), "PROJ_RECORD": str(self.recording.path)}
 
     @cached_property
     def sender(self) -> Celery:

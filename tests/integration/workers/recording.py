@@ -34,7 +34,7 @@ class Run:
     ended: float | None = None
     redelivered: bool
 
-    def overlaps(self, moment: float) -> bool:
+    def covers(self, moment: float) -> bool:
         return self.started <= moment and (self.ended is None or moment < self.ended)
 
 
@@ -88,9 +88,9 @@ def all_ended(task_ids: Collection[str]) -> Claim:
 
 def all_received(task_ids: Collection[str], worker: str) -> Claim:
     """Claim that one worker was handed each of the tasks."""
-    return lambda record: set(task_ids) <= {
-        each.task_id for each in record.receptions if each.worker == worker
-    }
+    return lambda record: (
+        set(task_ids) <= {each.task_id for each in record.receptions if each.worker == worker}
+    )
 
 
 class Recording:
