@@ -36,6 +36,8 @@ class Project:
             "broker_connection_retry_on_startup": True,
         }
         self._stack = stack
+        self._workers: list[WorkerProcess] = []
+        stack.callback(self._kill_workers)
 
     def configure(self, **changes: Any) -> None:
         """Change settings, for clients and workers made from now on."""
@@ -68,8 +70,15 @@ class Project:
             arguments=["--without-gossip", "--without-mingle", *arguments],
             **options,
         )
-        self._stack.callback(worker.kill)
+        self._workers.append(worker)
         return worker
+
+    def dismiss(self, worker: WorkerProcess) -> None:
+        """Drop a worker that has ended, where a test has hundreds.
+
+        The number of its process group may be another's long before the test is over.
+        """
+        self._workers.remove(worker)
 
     def environment(
         self, config: Mapping[str, Any] | None = None, name: str = "one"
@@ -99,6 +108,10 @@ class Project:
         while (found := self.messages(queue)) != expected and time.monotonic() < deadline:
             time.sleep(0.05)
         return found
+
+    def _kill_workers(self) -> None:
+        for worker in self._workers:
+            worker.kill()
 
     @cached_property
     def _sqs(self) -> Any:
