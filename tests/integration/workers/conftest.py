@@ -26,6 +26,9 @@ PATIENCE_SECONDS = 40
 class Project:
     """A client app and the means to start workers for it."""
 
+    #: What the workers run.
+    app = "proj"
+
     def __init__(self, aws: AwsEnvironment, stack: ExitStack) -> None:
         self.aws = aws
         self.config: dict[str, Any] = {
@@ -33,6 +36,8 @@ class Project:
             "broker_connection_retry_on_startup": True,
         }
         self._stack = stack
+        self._workers: list[WorkerProcess] = []
+        stack.callback(self._kill_workers)
 
     def configure(self, **changes: Any) -> None:
         """Change settings, for clients and workers made from now on."""
@@ -50,7 +55,6 @@ class Project:
     def worker(
         self,
         *,
-        app: str = "proj",
         config: Mapping[str, Any] | None = None,
         name: str = "one",
         arguments: Sequence[str] = (),
@@ -59,15 +63,22 @@ class Project:
     ) -> WorkerProcess:
         """Return a worker that is not started."""
         worker = WorkerProcess(
-            app,
+            self.app,
             directory=HERE,
             name=f"{name}@%h",
             environment={**self.environment(config, name), **(environment or {})},
             arguments=["--without-gossip", "--without-mingle", *arguments],
             **options,
         )
-        self._stack.callback(worker.kill)
+        self._workers.append(worker)
         return worker
+
+    def dismiss(self, worker: WorkerProcess) -> None:
+        """Drop a worker that has ended, where a test has hundreds.
+
+        The number of its process group may be another's long before the test is over.
+        """
+        self._workers.remove(worker)
 
     def environment(
         self, config: Mapping[str, Any] | None = None, name: str = "one"
@@ -98,6 +109,10 @@ class Project:
             time.sleep(0.05)
         return found
 
+    def _kill_workers(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+
     @cached_property
     def _sqs(self) -> Any:
         return boto3.client("sqs")
@@ -106,18 +121,18 @@ class Project:
 class RecordedProject(Project):
     """A project whose workers run the app ``recorded``, all writing into one recording."""
 
+    app = "recorded"
+
     def __init__(self, aws: AwsEnvironment, stack: ExitStack, recording: Recording) -> None:
         super().__init__(aws, stack)
         self.recording = recording
         self.configure(task_ignore_result=True)
 
-    def worker(
-        self, *, environment: Mapping[str, str] | None = None, **given: Any
-    ) -> WorkerProcess:
-        """Return a worker that is not started; its name is in what it writes down."""
-        record = {"PROJ_RECORD": str(self.recording.path)}
-        given = {"app": "recorded", **given}
-        return super().worker(environment={**record, **(environment or {})}, **given)
+    def environment(
+        self, config: Mapping[str, Any] | None = None, name: str = "one"
+    ) -> dict[str, str]:
+        """Return the environment of a worker; its name is in what it writes down."""
+        return {**super().environment(config, name), "PROJ_RECORD": str(self.recording.path)}
 
     @cached_property
     def sender(self) -> Celery:

@@ -34,7 +34,7 @@ class Run:
     ended: float | None = None
     redelivered: bool
 
-    def overlaps(self, moment: float) -> bool:
+    def covers(self, moment: float) -> bool:
         return self.started <= moment and (self.ended is None or moment < self.ended)
 
 

@@ -72,6 +72,7 @@ def kill_round(
         sleep_until(killed.recording.record.runs[0].started + after_seconds)
         killed_at = time.monotonic()
         victim.kill()
+        killed.dismiss(victim)
         sent.result(PATIENCE_SECONDS)
     successor = new_worker(killed)
     successor.start()

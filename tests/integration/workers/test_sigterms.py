@@ -61,17 +61,15 @@ def test_no_task_is_lost_or_doubled_by_a_warm_shutdown(
     stopped: RecordedProject, count: int
 ) -> None:
     rounds = Rounds("sigterms", count)
-    seeds = list(rounds.seeds())
-    leaving = {
-        seed: stopped.worker(pool=pool_of(seed), name=f"w{seed}", queues=["rounds"])
-        for seed in seeds
-    }
     # Slots enough that it can take what is left of a round at once.
     staying = stopped.worker(pool="threads", concurrency=10, name="staying", queues=["rounds"])
-    start_together(staying, leaving[seeds[0]])
-    for seed in seeds:
-        leaving[seed].start()
-        rounds.add(sigterm_round(stopped, leaving[seed], seed))
+    staying.launch()
+    for seed in rounds.seeds():
+        leaving = stopped.worker(pool=pool_of(seed), name=f"w{seed}", queues=["rounds"])
+        leaving.start()
+        staying.wait_until_ready()
+        rounds.add(sigterm_round(stopped, leaving, seed))
+        stopped.dismiss(leaving)
         assert staying.running
     assert rounds.bad() == []
 
