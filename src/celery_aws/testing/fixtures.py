@@ -8,13 +8,15 @@ Needs the extra ``local``. This module is the only one that imports pytest.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from celery_aws.local import LocalAws
+from celery_aws.local.environment import client_environment
+from celery_aws.testing.fault_proxy import FaultProxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +58,35 @@ class AwsEnvironment:
             "result_backend": self.result_backend,
         }
 
+    def through(self, proxy: FaultProxy) -> "AwsEnvironment":
+        """Return the same corner, seen through a proxy that runs: give it to a worker."""
+        urls = client_environment({}, port=proxy.port, region=self.region, table=self.results_table)
+        return replace(self, endpoint_url=proxy.endpoint_url, variables={**self.variables, **urls})
+
 
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalAws]:
     """Run a local AWS for the whole session, on a free port, in memory."""
     with LocalAws() as aws:
         yield aws
+
+
+def new_environment(local_aws: LocalAws) -> AwsEnvironment:
+    """Return a corner of a local AWS that nobody else uses; nothing is created, nothing set."""
+    token = uuid4().hex[:8]
+    prefix, table = f"test-{token}-", f"test-{token}-results"
+    variables = {
+        **local_aws.environment(table=table),
+        "AWS_SQS_QUEUE_NAME_PREFIX": prefix,
+        "AWS_DYNAMODB_TABLE_NAME": table,
+    }
+    return AwsEnvironment(
+        endpoint_url=local_aws.endpoint_url,
+        region=variables["AWS_REGION"],
+        queue_name_prefix=prefix,
+        results_table=table,
+        variables=variables,
+    )
 
 
 @pytest.fixture
@@ -71,21 +96,26 @@ def aws_environment(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Aws
     The variables are set in this process while the test runs, so that boto3, Celery apps and
     subprocesses find the local AWS, and no test can reach a real account by mistake.
     """
-    token = uuid4().hex[:8]
-    prefix, table = f"test-{token}-", f"test-{token}-results"
-    variables = {
-        **local_aws.environment(table=table),
-        "AWS_SQS_QUEUE_NAME_PREFIX": prefix,
-        "AWS_DYNAMODB_TABLE_NAME": table,
-    }
+    environment = new_environment(local_aws)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
+    for name, value in environment.variables.items():
         monkeypatch.setenv(name, value)
-    return AwsEnvironment(
-        endpoint_url=local_aws.endpoint_url,
-        region=variables["AWS_REGION"],
-        queue_name_prefix=prefix,
-        results_table=table,
-        variables=variables,
-    )
+    return environment
+
+
+@pytest.fixture
+def fault_proxy(local_aws: LocalAws) -> Iterator[FaultProxy]:
+    """Run a proxy in front of the local AWS, without a fault so far, for one test."""
+    with FaultProxy(local_aws.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied_environment(aws_environment: AwsEnvironment, fault_proxy: FaultProxy) -> AwsEnvironment:
+    """Give the test its corner of the local AWS as it is seen through ``fault_proxy``.
+
+    For the worker under test; this process keeps the variables of ``aws_environment``, so that
+    the test itself looks and publishes past the proxy.
+    """
+    return aws_environment.through(fault_proxy)
