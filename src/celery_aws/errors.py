@@ -184,6 +184,24 @@ class TableNotFoundError(NotFoundError):
     )
 
 
+class BucketNotFoundError(NotFoundError):
+    """The bucket does not exist."""
+
+    remedy = (
+        "Create the bucket, or check broker_transport_options['large_message_bucket'] and the "
+        "region, which must be the bucket's"
+    )
+
+
+class ObjectNotFoundError(NotFoundError):
+    """The S3 object does not exist."""
+
+    remedy = (
+        "It was deleted: with another delivery of its message, by a lifecycle rule that is "
+        "shorter than the queue's retention, or by hand"
+    )
+
+
 class ConditionFailedError(AwsError):
     """A conditional write lost: what is stored does not fit the condition.
 

@@ -18,6 +18,14 @@ class OutgoingMessage:
     #: In SQS's own form: ``{"name": {"DataType": "String", "StringValue": "..."}}``.
     message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def size_bytes(self) -> int:
+        """What SQS counts and bills: the body, and names, types and values of the attributes."""
+        return text_bytes(self.body) + sum(
+            text_bytes(name) + _attribute_bytes(attribute)
+            for name, attribute in self.message_attributes.items()
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedMessage:
@@ -34,3 +42,13 @@ class ReceivedMessage:
     def redelivered(self) -> bool:
         """True if somebody received it before."""
         return self.receive_count > 1
+
+
+def text_bytes(text: str) -> int:
+    """Return the size of ``text`` on its way to AWS, which is UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _attribute_bytes(attribute: Mapping[str, Any]) -> int:
+    texts = (attribute.get(key) or "" for key in ("DataType", "StringValue"))
+    return sum(map(text_bytes, texts)) + len(attribute.get("BinaryValue") or b"")
