@@ -6,6 +6,7 @@ from kombu.utils.uuid import uuid
 
 from celery_aws.broker.queues import QueueVerbs
 from celery_aws.clock import Clock
+from celery_aws.core.compression import compressed
 from celery_aws.core.envelope import encode_body
 from celery_aws.core.outgoing import outgoing_message
 from celery_aws.errors import QueueNotFoundError, TemporaryError
@@ -24,6 +25,14 @@ class Publishing(QueueVerbs):
     def _inplace_augment_message(
         self, message: dict[str, Any], exchange: str, routing_key: str
     ) -> None:
+        options = self.directory.options
+        message.update(
+            compressed(
+                message,
+                method=options.compression,
+                threshold_bytes=options.compression_threshold_bytes,
+            )
+        )
         message["body"], encoding = encode_body(message["body"])
         properties = message["properties"]
         properties.update(body_encoding=encoding, delivery_tag=self._next_delivery_tag())

@@ -74,6 +74,7 @@ RoleArn = Annotated[
 ]
 
 VisibilityTimeout = whole_number(0, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+Bytes = whole_number(0, None, "bytes")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
 TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")

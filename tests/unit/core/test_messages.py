@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
@@ -19,7 +21,7 @@ def test_a_body_counts_by_its_bytes(body: str, size_bytes: int) -> None:
 
 
 def test_names_types_and_values_of_attributes_count_too() -> None:
-    attributes = {
+    attributes: dict[str, dict[str, Any]] = {
         "t\u00e9": {"DataType": "String", "StringValue": "\u00e9"},
         "b": {"DataType": "Binary", "BinaryValue": b"123"},
     }
