@@ -17,7 +17,7 @@ from typing import Any
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
-from celery_aws.broker.settlement import Settlement, settle_once
+from celery_aws.broker.settlement import OnDeleted, Settlement, settle_once
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
@@ -50,11 +50,13 @@ class Acker(BackgroundThread):
         *,
         linger_seconds: float,
         clock: Clock,
+        on_deleted: OnDeleted | None = None,
         jitter: Random = random.random,
     ) -> None:
         super().__init__("celery-aws-acker")
         self._linger_seconds = linger_seconds
         self._clock = clock
+        self._on_deleted = on_deleted
         self._jitter = jitter
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
@@ -183,7 +185,11 @@ class Acker(BackgroundThread):
         left = [list(batch)]
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
-            left = [again for each in left for again in settle_once(address, each, last=last)]
+            left = [
+                again
+                for each in left
+                for again in settle_once(address, each, last=last, on_deleted=self._on_deleted)
+            ]
             if not left:
                 return
             self._clock.sleep(_BACKOFF.wait_seconds(attempt - 1, self._jitter))

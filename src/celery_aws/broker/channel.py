@@ -41,6 +41,7 @@ class Channel(Publishing):
         self._buffer = connection.buffer
         self._clock = connection.clock
         self._rejections = connection.rejections
+        self._large_messages = connection.large_messages
         self._receivers: dict[str, Receiver] = {}
         self._pid = os.getpid()
 
@@ -68,6 +69,7 @@ class Channel(Publishing):
             credit_source=UnlimitedCredits() if no_ack else self.qos,
             buffer=self._buffer,
             acker=self._acker,
+            large_messages=self._large_messages,
             deliver=deliver,
             clock=self._clock,
         )
@@ -170,21 +172,19 @@ class Channel(Publishing):
             wait_seconds=GET_WAIT_SECONDS,
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
-        if not received:
-            raise Empty
-        return self._message(
-            received[0],
-            Receipt(
-                queue=AmqpQueue(queue),
-                address=address,
-                handle=received[0].receipt_handle,
-                receive_count=received[0].receive_count,
-            ),
-        )
+        loaded = self._large_messages.load(address, received)
+        for message, seconds in loaded.postponed:
+            receipt = Receipt.of(message, queue=AmqpQueue(queue), address=address)
+            self._acker.give_back(receipt, visible_in_seconds=seconds)
+        for message in loaded.ready:
+            return self._message(
+                message, Receipt.of(message, queue=AmqpQueue(queue), address=address)
+            )
+        raise Empty
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
-        payload = load_envelope(received.body)
+        payload = load_envelope(received.envelope)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
         properties["delivery_info"]["redelivered"] = received.redelivered
-        return SqsMessage(payload, channel=self, receipt=receipt)
+        return SqsMessage(payload, channel=self, receipt=receipt, error=received.error)

@@ -18,6 +18,7 @@ from celery_aws.background import BackgroundThread
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.clock import Clock
@@ -99,6 +100,7 @@ class Receiver(BackgroundThread):
         credit_source: CreditSource,
         buffer: DeliveryBuffer,
         acker: Acker,
+        large_messages: LargeMessages,
         deliver: Callable[["Receiver", ReceivedMessage], None],
         clock: Clock,
         jitter: Random = random.random,
@@ -111,6 +113,7 @@ class Receiver(BackgroundThread):
         self._credits = credit_source
         self._buffer = buffer
         self._acker = acker
+        self._large_messages = large_messages
         self._clock = clock
         self._jitter = jitter
         self._ticket = PollTicket()
@@ -168,12 +171,7 @@ class Receiver(BackgroundThread):
         """Return what settles a message of this receiver."""
         if self._address is None:
             raise RuntimeError(f"queue {self.queue}: nothing was received yet")
-        return Receipt(
-            queue=self.queue,
-            address=self._address,
-            handle=message.receipt_handle,
-            receive_count=message.receive_count,
-        )
+        return Receipt.of(message, queue=self.queue, address=self._address)
 
     def _poll_once(self, poll: Poll) -> None:
         messages: list[ReceivedMessage] = []
@@ -208,7 +206,10 @@ class Receiver(BackgroundThread):
         if self._failures:
             logger.info("queue %s: receiving again", self.queue)
             self._failures = 0
-        return messages
+        loaded = self._large_messages.load(self._address, messages)
+        for message, seconds in loaded.postponed:
+            self._acker.give_back(self.receipt(message), visible_in_seconds=seconds)
+        return loaded.ready
 
     def _after_failure(self, error: AwsError) -> float:
         self._failures += 1

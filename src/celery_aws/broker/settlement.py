@@ -6,7 +6,7 @@ API reference ("Failed" entries of a request that succeeded).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celery_aws.aws.sqs import BatchFailure
@@ -26,8 +26,16 @@ class Settlement:
     visible_in_seconds: int | None = None
 
 
+#: Told the receipts of messages whose deletion SQS has confirmed, in the acker's thread.
+OnDeleted = Callable[[Sequence[Receipt]], None]
+
+
 def settle_once(
-    address: QueueAddress, batch: list[Settlement], *, last: bool
+    address: QueueAddress,
+    batch: list[Settlement],
+    *,
+    last: bool,
+    on_deleted: OnDeleted | None = None,
 ) -> list[list[Settlement]]:
     """Settle a batch of one queue.
 
@@ -35,6 +43,7 @@ def settle_once(
         address: the queue.
         batch: up to 10 settlements, all deletes or all give-backs.
         last: it is not tried again; what fails is logged.
+        on_deleted: is told of the messages that are deleted.
 
     Returns:
         The batches to try again: the whole one after a temporary error, single entries after
@@ -49,6 +58,9 @@ def settle_once(
             return [batch]
         _log_unsettled(batch, error)
         return []
+    deleted = _deleted(batch, failures)
+    if deleted and on_deleted is not None:
+        on_deleted(deleted)
     # Singly: what AWS has against one of them is no reason to hold up another.
     return [[each] for each in _worth_retrying(batch, failures, last=last)]
 
@@ -62,6 +74,15 @@ def _request(address: QueueAddress, batch: Sequence[Settlement]) -> list[BatchFa
     if timeouts:
         return address.service.change_visibility_batch(address.url, timeouts)
     return address.service.delete_batch(address.url, [each.receipt.handle for each in batch])
+
+
+def _deleted(batch: Sequence[Settlement], failures: Sequence[BatchFailure]) -> list[Receipt]:
+    failed = {failure.receipt_handle for failure in failures}
+    return [
+        each.receipt
+        for each in batch
+        if each.visible_in_seconds is None and each.receipt.handle not in failed
+    ]
 
 
 def _worth_retrying(

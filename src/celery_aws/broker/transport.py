@@ -7,7 +7,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -15,12 +15,21 @@ from typing import Any, ClassVar
 from kombu.transport import virtual
 
 from celery_aws._version import __version__
+from celery_aws.aws.s3 import S3ObjectService
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
-from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
+from celery_aws.broker.directory import (
+    QueueDirectory,
+    ServiceFactory,
+    broker_access,
+    queue_directory,
+)
+from celery_aws.broker.large_messages import LargeMessages, large_messages
+from celery_aws.broker.message import Receipt
+from celery_aws.broker.object_store import ObjectServiceFactory
 from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.rejections import Rejections
 from celery_aws.clock import Clock, SystemClock
@@ -75,13 +84,20 @@ class Transport(virtual.Transport):
     #: Makes the services that ask SQS. Tests put one here that returns an in-memory double.
     services: ClassVar[ServiceFactory] = SqsQueueService
 
+    #: Makes the service that asks S3. Tests put one here that returns an in-memory double.
+    object_services: ClassVar[ObjectServiceFactory] = S3ObjectService
+
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.url = _broker_url(client)
         self.options = parse_broker_options(client.transport_options or {})
         super().__init__(client, **kwargs)
         hide_secrets_in_info(client, self)
         self.buffer = DeliveryBuffer()
-        self.acker = Acker(linger_seconds=self.options.ack_linger_seconds, clock=self.clock)
+        self.acker = Acker(
+            linger_seconds=self.options.ack_linger_seconds,
+            clock=self.clock,
+            on_deleted=self._remove_objects,
+        )
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
         #: Cancelled receivers, whose last polls may still be under way.
@@ -104,6 +120,16 @@ class Transport(virtual.Transport):
     def rejections(self) -> Rejections:
         """What becomes of rejected messages."""
         return Rejections(self.directory, self.clock)
+
+    @cached_property
+    def large_messages(self) -> LargeMessages:
+        """How messages of any size get through."""
+        return large_messages(
+            self.directory,
+            broker_access(self.url, self.options),
+            type(self).object_services,
+            self.clock,
+        )
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -174,6 +200,9 @@ class Transport(virtual.Transport):
         if not self.buffer.wait(timeout):
             raise TimeoutError
         self._deliver_up_to(1)
+
+    def _remove_objects(self, receipts: Sequence[Receipt]) -> None:
+        self.large_messages.remove(receipts)
 
     def _await_last_polls(self) -> None:
         """Let polls end that may be handed what was just given back.

@@ -11,8 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
+    BucketText,
     Bytes,
     Flag,
+    HttpUrl,
+    KeyPrefix,
     Port,
     QueueUrlText,
     Seconds,
@@ -123,6 +126,14 @@ class BrokerOptions(AccessOptions):
         compression_threshold_bytes: largest body that is not compressed. The default, with 4 KB
             for the headers, is 64 KB, which SQS bills as one request: below it there is nothing
             to save.
+        large_message_bucket: S3 bucket for the bodies of messages that are too large for their
+            queue. A consumer reads and deletes in no other. Default: such messages are refused.
+        large_message_prefix: put in front of the keys in that bucket, such as ``tasks/``. A
+            consumer reads and deletes under no other.
+        large_message_threshold_bytes: largest message that does not go through S3. Default: what
+            the queue takes.
+        large_message_endpoint_url: answers instead of S3's own endpoint. Default: the broker's
+            endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_S3``.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -144,6 +155,10 @@ class BrokerOptions(AccessOptions):
         Text | None, Allowed("the name of a compression method, such as gzip")
     ] = None
     compression_threshold_bytes: Bytes = SQS_BILLED_CHUNK_BYTES - HEADERS_BYTES
+    large_message_bucket: BucketText | None = None
+    large_message_prefix: KeyPrefix = ""
+    large_message_threshold_bytes: Bytes | None = None
+    large_message_endpoint_url: HttpUrl | None = None
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

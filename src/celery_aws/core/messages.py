@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery_aws.names import ReceiptHandle
+from celery_aws.names import BucketName, ObjectKey, ReceiptHandle
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Pointer:
+    """Where in S3 the body of a large message is."""
+
+    bucket: BucketName
+    key: ObjectKey
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +40,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedMessage:
-    """One message as ReceiveMessage gave it."""
+    """One message as ReceiveMessage gave it, and what its body points to, if to anything."""
 
     message_id: str
     body: str
@@ -37,6 +48,19 @@ class ReceivedMessage:
     #: How often SQS handed it out, this time included; approximate on standard queues.
     receive_count: int = 1
     message_group_id: str | None = None
+    #: Those that a receive asks for (``core.large_messages.POINTER_ATTRIBUTES``), in SQS's form.
+    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Where the rest of it was read; goes when the message is deleted.
+    pointer: S3Pointer | None = None
+    #: What was read there.
+    stored_body: str | None = None
+    #: Why nothing could be read there, now or ever: the message cannot be decoded.
+    error: Exception | None = None
+
+    @property
+    def envelope(self) -> str:
+        """What the sender wrote: the body, or what the body points to."""
+        return self.body if self.stored_body is None else self.stored_body
 
     @property
     def redelivered(self) -> bool:
