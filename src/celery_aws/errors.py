@@ -49,19 +49,23 @@ class ReceiverFailedError(CeleryAwsError):
 
 
 class MessageTooLargeError(CeleryAwsError):
-    """A message is larger than SQS takes; nothing was sent.
+    """A message is larger than its queue takes; nothing was sent.
 
     Attributes:
         queue: the queue's name.
-        size_bytes: size of the message as it would be sent.
+        size_bytes: size of the message as it would be sent, message attributes included.
         limit_bytes: what the queue takes.
     """
 
-    def __init__(self, *, queue: str, size_bytes: int, limit_bytes: int) -> None:
+    def __init__(
+        self, *, queue: str, size_bytes: int, limit_bytes: int, remedy: str | None = None
+    ) -> None:
+        remedy = remedy or (
+            "Set broker_transport_options['large_message_bucket'], so that such messages go "
+            "through S3, or compress them (broker_transport_options['compression'])"
+        )
         super().__init__(
-            f"queue {queue}: the message has {size_bytes} bytes, SQS takes {limit_bytes}. Store "
-            "the large argument elsewhere (S3) and send its key, or compress the task "
-            "(compression='gzip', task_compression)"
+            f"queue {queue}: the message has {size_bytes} bytes, SQS takes {limit_bytes}. {remedy}"
         )
         self.queue = queue
         self.size_bytes = size_bytes
@@ -181,6 +185,24 @@ class TableNotFoundError(NotFoundError):
     remedy = (
         "Create it with celery_aws.results.create_table(app), check the region and the table "
         "name, or put create_table=true into the query of result_backend"
+    )
+
+
+class BucketNotFoundError(NotFoundError):
+    """The bucket does not exist."""
+
+    remedy = (
+        "Create the bucket, or check broker_transport_options['large_message_bucket'] and the "
+        "region, which must be the bucket's"
+    )
+
+
+class ObjectNotFoundError(NotFoundError):
+    """The S3 object does not exist."""
+
+    remedy = (
+        "It was deleted: with another delivery of its message, by a lifecycle rule that is "
+        "shorter than the queue's retention, or by hand"
     )
 
 

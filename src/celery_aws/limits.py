@@ -14,6 +14,14 @@ SQS_BATCH_ENTRIES = 10
 #: attributes (SendMessage; since August 2025).
 SQS_MESSAGE_BYTES = 1_048_576
 
+#: What SQS took until August 2025, and what the MaximumMessageSize of a queue that was made
+#: before may still say; a queue that takes less was given that attribute by somebody.
+SQS_OLD_QUEUE_MESSAGE_BYTES = 262_144
+
+#: Bytes of payload that are billed as one request, begun ones as whole ones ("Amazon SQS
+#: pricing", "How are requests billed").
+SQS_BILLED_CHUNK_BYTES = 65_536
+
 #: Seconds of a long poll (ReceiveMessage, WaitTimeSeconds).
 SQS_WAIT_TIME_SECONDS_MAX = 20
 
@@ -60,6 +68,14 @@ SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
 #: Seconds of a role session, at least and at most (AssumeRole, DurationSeconds).
 STS_DURATION_SECONDS_MIN = 900
 STS_DURATION_SECONDS_MAX = 43_200
+
+# S3: "Creating object key names" and the API reference of the operation named.
+
+#: Bytes of an object's key, in UTF-8.
+S3_KEY_BYTES = 1_024
+
+#: Keys in one DeleteObjects.
+S3_DELETE_KEYS = 1_000
 
 # DynamoDB: "Quotas in Amazon DynamoDB".
 

@@ -21,5 +21,11 @@ AmqpQueue = NewType("AmqpQueue", str)
 #: What one receive of one message is settled by; a later receive makes it stale.
 ReceiptHandle = NewType("ReceiptHandle", str)
 
+#: The name of an S3 bucket.
+BucketName = NewType("BucketName", str)
+
+#: The key of an object in a bucket.
+ObjectKey = NewType("ObjectKey", str)
+
 #: The name of a DynamoDB table.
 TableName = NewType("TableName", str)

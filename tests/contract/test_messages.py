@@ -232,6 +232,22 @@ def test_messages_of_a_standard_queue_may_have_a_group(queue: Queue) -> None:
     assert message.message_group_id == "tenant-7"
 
 
+def test_only_the_attributes_of_pointers_are_received(queue: Queue) -> None:
+    size = {"DataType": "Number", "StringValue": "12"}
+    attributes = {
+        "ExtendedPayloadSize": size,
+        "SQSLargePayloadSize": size,
+        "tenant": {"DataType": "String", "StringValue": "7"},
+    }
+    queue.service.send(queue.url, OutgoingMessage(body="1", message_attributes=attributes))
+    queue.send("2")
+
+    received = queue.receive(wait_seconds=1) + queue.receive(wait_seconds=1)
+
+    by_body = {message.body: message.message_attributes for message in received}
+    assert by_body == {"1": {"ExtendedPayloadSize": size, "SQSLargePayloadSize": size}, "2": {}}
+
+
 @pytest.mark.aws_only("MessageDeduplicationId on a standard queue is accepted")
 def test_messages_of_a_standard_queue_have_no_deduplication_id(queue: Queue) -> None:
     with pytest.raises(InvalidRequestError):

@@ -1,7 +1,7 @@
 """One table from what AWS and botocore say to the package's errors.
 
-Codes are from the API references of SQS, DynamoDB and STS ("Errors" of each operation and
-"Common errors"), client-side failures from botocore/exceptions.py.
+Codes are from the API references of SQS, DynamoDB, S3 and STS ("Errors" of each operation,
+"Common errors", "Error responses"), client-side failures from botocore/exceptions.py.
 """
 
 from collections.abc import Iterator
@@ -35,6 +35,7 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "InternalFailure": errors.ServiceFaultError,
     "InternalServerError": errors.ServiceFaultError,
     "InternalServiceError": errors.ServiceFaultError,
+    "OperationAborted": errors.ServiceFaultError,
     "ReplicatedWriteConflictException": errors.ServiceFaultError,
     "TransactionConflictException": errors.ServiceFaultError,
     "ServiceUnavailable": errors.ServiceFaultError,
@@ -45,6 +46,7 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "ExpiredTokenException": errors.ExpiredCredentialsError,
     "RequestExpired": errors.ExpiredCredentialsError,
     "RequestTimeTooSkewed": errors.ExpiredCredentialsError,
+    "TokenRefreshRequired": errors.ExpiredCredentialsError,
     "IncompleteSignature": errors.CredentialsError,
     "InvalidAccessKeyId": errors.CredentialsError,
     "InvalidClientTokenId": errors.CredentialsError,
@@ -53,16 +55,22 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "SignatureDoesNotMatch": errors.CredentialsError,
     "UnrecognizedClientException": errors.CredentialsError,
     "InvalidSecurity": errors.CredentialsError,
+    "InvalidToken": errors.CredentialsError,
     # Permissions.
     "AccessDenied": errors.AccessDeniedError,
     "AccessDeniedException": errors.AccessDeniedError,
+    "AccountProblem": errors.AccessDeniedError,
+    "AllAccessDisabled": errors.AccessDeniedError,
     "AuthorizationError": errors.AccessDeniedError,
     "KmsAccessDenied": errors.AccessDeniedError,
     "KMS.AccessDeniedException": errors.AccessDeniedError,
+    "NotSignedUp": errors.AccessDeniedError,
     "OptInRequired": errors.AccessDeniedError,
     # Existence.
     "NonExistentQueue": errors.QueueNotFoundError,
     "QueueDoesNotExist": errors.QueueNotFoundError,
+    "NoSuchBucket": errors.BucketNotFoundError,
+    "NoSuchKey": errors.ObjectNotFoundError,
     "ResourceNotFoundException": errors.TableNotFoundError,
     "TableNotFoundException": errors.TableNotFoundError,
     "QueueNameExists": errors.AlreadyExistsError,
@@ -88,6 +96,7 @@ _BY_CLASS: tuple[tuple[type[Exception], type[errors.AwsError]], ...] = (
     (botocore_errors.HTTPClientError, errors.UnreachableError),
     (botocore_errors.ConnectionError, errors.UnreachableError),
     (botocore_errors.IncompleteReadError, errors.UnreachableError),
+    (botocore_errors.FlexibleChecksumError, errors.ServiceFaultError),
     (ResponseParserError, errors.ServiceFaultError),
 )
 

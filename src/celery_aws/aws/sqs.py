@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from celery_aws.aws.access import Access
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
+from celery_aws.core.large_messages import POINTER_ATTRIBUTES
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
@@ -150,6 +151,7 @@ class SqsQueueService:
             "MaxNumberOfMessages": max_messages,
             "WaitTimeSeconds": wait_seconds,
             "MessageSystemAttributeNames": list(RECEIVED_ATTRIBUTES),
+            "MessageAttributeNames": list(POINTER_ATTRIBUTES),
         }
         if visibility_timeout_seconds is not None:
             request["VisibilityTimeout"] = visibility_timeout_seconds
@@ -234,6 +236,7 @@ def _received(message: Mapping[str, Any]) -> ReceivedMessage:
         receipt_handle=ReceiptHandle(message["ReceiptHandle"]),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
         message_group_id=attributes.get("MessageGroupId"),
+        message_attributes=message.get("MessageAttributes", {}),
     )
 
 

@@ -45,6 +45,7 @@ class Channel(Publishing):
         self._buffer = connection.buffer
         self._clock = connection.clock
         self._rejections = connection.rejections
+        self._large_messages = connection.large_messages
         self._receivers: dict[str, Receiver] = {}
         self._pid = os.getpid()
 
@@ -74,6 +75,7 @@ class Channel(Publishing):
             buffer=self._buffer,
             acker=self._acker,
             leases=self._leases,
+            large_messages=self._large_messages,
             deliver=deliver,
             clock=self._clock,
         )
@@ -198,22 +200,26 @@ class Channel(Publishing):
             wait_seconds=GET_WAIT_SECONDS,
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
-        if not received:
-            raise Empty
-        receipt = Receipt(
-            queue=AmqpQueue(queue),
-            address=address,
-            handle=received[0].receipt_handle,
-            message_id=received[0].message_id,
-            receive_count=received[0].receive_count,
+        receipts = {
+            message.receipt_handle: Receipt.of(message, queue=AmqpQueue(queue), address=address)
+            for message in received
+        }
+        self._leases.hold(
+            list(receipts.values()), asked_at=asked_at, answered_at=self._clock.monotonic()
         )
-        self._leases.hold([receipt], asked_at=asked_at, answered_at=self._clock.monotonic())
-        return self._message(received[0], receipt)
+        loaded = self._large_messages.load(address, received)
+        for message, seconds in loaded.postponed:
+            self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
+        for message in loaded.ready:
+            return self._message(
+                message, Receipt.of(message, queue=AmqpQueue(queue), address=address)
+            )
+        raise Empty
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
-        payload = load_envelope(received.body)
+        payload = load_envelope(received.envelope)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
         receives = received.receive_count - give_backs().times(received.message_id)
         properties["delivery_info"]["redelivered"] = receives > 1
-        return SqsMessage(payload, channel=self, receipt=receipt)
+        return SqsMessage(payload, channel=self, receipt=receipt, error=received.error)

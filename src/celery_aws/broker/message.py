@@ -9,6 +9,7 @@ from kombu.transport import virtual
 
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.core.envelope import decode_body
+from celery_aws.core.messages import ReceivedMessage, S3Pointer
 from celery_aws.names import AmqpQueue, ReceiptHandle
 
 
@@ -21,6 +22,20 @@ class Receipt:
     handle: ReceiptHandle
     message_id: str = ""
     receive_count: int = 1
+    #: The S3 object that goes with the message, once it is deleted.
+    pointer: S3Pointer | None = None
+
+    @classmethod
+    def of(cls, message: ReceivedMessage, *, queue: AmqpQueue, address: QueueAddress) -> "Receipt":
+        """Return what settles ``message``."""
+        return cls(
+            queue=queue,
+            address=address,
+            handle=message.receipt_handle,
+            message_id=message.message_id,
+            receive_count=message.receive_count,
+            pointer=message.pointer,
+        )
 
 
 class SqsMessage(virtual.Message):
@@ -37,6 +52,7 @@ class SqsMessage(virtual.Message):
         payload: Mapping[str, Any],
         channel: Any = None,
         receipt: Receipt | None = None,
+        error: Exception | None = None,
         **kwargs: Any,
     ) -> None:
         self.receipt = receipt
@@ -47,6 +63,8 @@ class SqsMessage(virtual.Message):
             body = decode_body(body, properties.get("body_encoding"))
         except ValueError:
             self.errors.append(sys.exc_info())
+        if error is not None:
+            self.errors.append((type(error), error, error.__traceback__))
         # Past the virtual base, which would decode once more and let errors out.
         super(virtual.Message, self).__init__(
             body=body,

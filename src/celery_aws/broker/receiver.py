@@ -20,6 +20,7 @@ from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.give_backs import give_backs
+from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
@@ -105,6 +106,7 @@ class Receiver(BackgroundThread):
         buffer: where to put what comes.
         acker: for what is given back.
         leases: keep what came.
+        large_messages: read what came through S3.
         deliver: hands one message to Celery; called by :meth:`deliver`.
         clock: for the times of polls.
         higher: receivers of the same consumer's queues of higher priority, highest first. Nothing
@@ -121,6 +123,7 @@ class Receiver(BackgroundThread):
         buffer: DeliveryBuffer,
         acker: Acker,
         leases: Leases,
+        large_messages: LargeMessages,
         deliver: Callable[[Delivery], None],
         clock: Clock,
         higher: Sequence["Receiver"] = (),
@@ -138,6 +141,7 @@ class Receiver(BackgroundThread):
         self._buffer = buffer
         self._acker = acker
         self._leases = leases
+        self._large_messages = large_messages
         self._clock = clock
         self._jitter = jitter
         self._record = delivery_record()
@@ -269,21 +273,22 @@ class Receiver(BackgroundThread):
         answered_at = self._clock.monotonic()
         self.last_poll = self._clock.now()
         self._record.count("received", len(messages))
-        deliveries = [self._delivery(message, address) for message in messages]
-        if deliveries:
-            receipts = [delivery.receipt for delivery in deliveries]
+        if messages:
+            receipts = [self._receipt(message, address) for message in messages]
             self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
-        return deliveries
+        return self._loaded(messages, address)
 
-    def _delivery(self, message: ReceivedMessage, address: QueueAddress) -> Delivery:
-        receipt = Receipt(
-            queue=self.queue,
-            address=address,
-            handle=message.receipt_handle,
-            message_id=message.message_id,
-            receive_count=message.receive_count,
-        )
-        return Delivery(receiver=self, message=message, receipt=receipt)
+    def _loaded(self, messages: Sequence[ReceivedMessage], address: QueueAddress) -> list[Delivery]:
+        loaded = self._large_messages.load(address, messages)
+        for message, seconds in loaded.postponed:
+            self._acker.give_back(self._receipt(message, address), visible_in_seconds=seconds)
+        return [
+            Delivery(receiver=self, message=message, receipt=self._receipt(message, address))
+            for message in loaded.ready
+        ]
+
+    def _receipt(self, message: ReceivedMessage, address: QueueAddress) -> Receipt:
+        return Receipt.of(message, queue=self.queue, address=address)
 
     def _after_success(self) -> None:
         if self._failures:

@@ -7,6 +7,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,14 +15,23 @@ from typing import Any, ClassVar
 from kombu.transport import virtual
 
 from celery_aws._version import __version__
+from celery_aws.aws.s3 import S3ObjectService
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.celery_worker import CeleryWorker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.delivery import DeliveryBuffer
-from celery_aws.broker.directory import QueueDirectory, ServiceFactory, queue_directory
+from celery_aws.broker.directory import (
+    QueueDirectory,
+    ServiceFactory,
+    broker_access,
+    queue_directory,
+)
+from celery_aws.broker.large_messages import LargeMessages, large_messages
 from celery_aws.broker.leases import Leases
+from celery_aws.broker.message import Receipt
+from celery_aws.broker.object_store import ObjectServiceFactory
 from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.rejections import Rejections
 from celery_aws.clock import Clock, SystemClock
@@ -76,6 +86,9 @@ class Transport(virtual.Transport):
     #: Makes the services that ask SQS. Tests put one here that returns an in-memory double.
     services: ClassVar[ServiceFactory] = SqsQueueService
 
+    #: Makes the service that asks S3. Tests put one here that returns an in-memory double.
+    object_services: ClassVar[ObjectServiceFactory] = S3ObjectService
+
     def __init__(self, client: Any, **kwargs: Any) -> None:
         self.url = _broker_url(client)
         self.options = parse_broker_options(client.transport_options or {})
@@ -84,7 +97,10 @@ class Transport(virtual.Transport):
         self.buffer = DeliveryBuffer()
         self.leases = Leases(timeout_seconds=self.options.visibility_timeout, clock=self.clock)
         self.acker = Acker(
-            linger_seconds=self.options.ack_linger_seconds, clock=self.clock, leases=self.leases
+            linger_seconds=self.options.ack_linger_seconds,
+            clock=self.clock,
+            leases=self.leases,
+            on_deleted=self._remove_objects,
         )
         self.worker = CeleryWorker(self, self._shutdown_begins)
         self._loop: Any = None
@@ -109,6 +125,16 @@ class Transport(virtual.Transport):
     def rejections(self) -> Rejections:
         """What becomes of rejected messages."""
         return Rejections(self.directory, self.clock)
+
+    @cached_property
+    def large_messages(self) -> LargeMessages:
+        """How messages of any size get through."""
+        return large_messages(
+            self.directory,
+            broker_access(self.url, self.options),
+            type(self).object_services,
+            self.clock,
+        )
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -188,6 +214,9 @@ class Transport(virtual.Transport):
         if not self.acker.stop(CLOSE_SECONDS):
             logger.error("settlements were still under way %.0f s after closing", CLOSE_SECONDS)
         self.leases.stop(CLOSE_SECONDS)
+
+    def _remove_objects(self, receipts: Sequence[Receipt]) -> None:
+        self.large_messages.remove(receipts)
 
     def _shutdown_begins(self, cold: bool) -> None:
         """Receive and deliver nothing more; runs in a signal handler, so it waits for nothing.

@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any
 
+from kombu.compression import get_encoder
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
+    BucketText,
+    Bytes,
     Flag,
+    HttpUrl,
+    KeyPrefix,
     Port,
     QueueUrlText,
     Seconds,
@@ -21,6 +26,8 @@ from celery_aws.config.fields import (
     mapping,
 )
 from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
+from celery_aws.errors import ConfigurationError
+from celery_aws.limits import SQS_BILLED_CHUNK_BYTES
 
 WHERE = "broker_transport_options"
 
@@ -39,6 +46,13 @@ KOMBU_KEYS = frozenset(
         "timeout",
     }
 )
+
+#: Names of kombu's methods of compression, those included that need a package of their own.
+_COMPRESSIONS = ("gzip", "bzip2", "lzma", "brotli", "zstd")
+
+#: What is left of a billed chunk for everything but the body: a task's headers and properties
+#: are 1 KB, 2 KB more with long representations of its arguments.
+HEADERS_BYTES = 4_096
 
 #: Options of the stock transport that have nothing to act on here. They are accepted, so that
 #: a configuration can be kept, and named in one warning.
@@ -111,6 +125,20 @@ class BrokerOptions(AccessOptions):
         last_poll_wait_seconds: how long closing a connection waits for polls under way. What SQS
             hands to a poll whose process has ended stays hidden for a visibility timeout; with 20
             that cannot happen, but an idle worker takes as long to stop.
+        compression: how the bodies of large messages are compressed, by a name that kombu knows:
+            gzip, bzip2, lzma, and with their packages brotli, zstd. Every consumer must know it
+            too. Default: not at all.
+        compression_threshold_bytes: largest body that is not compressed. The default, with 4 KB
+            for the headers, is 64 KB, which SQS bills as one request: below it there is nothing
+            to save.
+        large_message_bucket: S3 bucket for the bodies of messages that are too large for their
+            queue. A consumer reads and deletes in no other. Default: such messages are refused.
+        large_message_prefix: put in front of the keys in that bucket, such as ``tasks/``. A
+            consumer reads and deletes under no other.
+        large_message_threshold_bytes: largest message that does not go through S3. Default: what
+            the queue takes.
+        large_message_endpoint_url: answers instead of S3's own endpoint. Default: the broker's
+            endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_S3``.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -129,6 +157,14 @@ class BrokerOptions(AccessOptions):
     polling_interval: Seconds = 0.0
     ack_linger_seconds: Seconds = 0.05
     last_poll_wait_seconds: Seconds = 0.0
+    compression: Annotated[
+        Text | None, Allowed("the name of a compression method, such as gzip")
+    ] = None
+    compression_threshold_bytes: Bytes = SQS_BILLED_CHUNK_BYTES - HEADERS_BYTES
+    large_message_bucket: BucketText | None = None
+    large_message_prefix: KeyPrefix = ""
+    large_message_threshold_bytes: Bytes | None = None
+    large_message_endpoint_url: HttpUrl | None = None
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None
@@ -144,12 +180,36 @@ def parse_broker_options(raw: Mapping[str, Any]) -> BrokerOptions:
     """Parse ``broker_transport_options``.
 
     Raises:
-        ConfigurationError: an unknown key, a wrong type or a value out of AWS's range.
+        ConfigurationError: an unknown key, a wrong type, a value out of AWS's range, or a
+            compression that kombu does not know in this process.
     """
     ours = {key: value for key, value in raw.items() if key not in KOMBU_KEYS}
-    return parse_options(BrokerOptions, ours, where=WHERE)
+    options = parse_options(BrokerOptions, ours, where=WHERE)
+    _check_compression(options.compression)
+    return options
 
 
 def options_without_effect(raw: Mapping[str, Any]) -> list[str]:
     """Return the given options that are known and do nothing here."""
     return [key for key in WITHOUT_EFFECT if raw.get(key)]
+
+
+def _check_compression(method: str | None) -> None:
+    if method is None or _is_available(method):
+        return
+    available = ", ".join(filter(_is_available, _COMPRESSIONS))
+    raise ConfigurationError(
+        f"{WHERE}['compression'] = {method!r}: kombu does not know it here; it knows {available}. "
+        "brotli and zstd need the package that kombu.compression imports for them, on every "
+        "machine that sends or receives",
+        where=WHERE,
+        key="compression",
+    )
+
+
+def _is_available(method: str) -> bool:
+    try:
+        get_encoder(method)
+    except KeyError:
+        return False
+    return True

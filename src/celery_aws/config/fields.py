@@ -1,18 +1,25 @@
 """The types of option fields: each says to pydantic and to people what it takes."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from celery_aws.config.parsing import Allowed
 from celery_aws.limits import (
+    S3_KEY_BYTES,
     SQS_VISIBILITY_TIMEOUT_SECONDS_MAX,
     SQS_WAIT_TIME_SECONDS_MAX,
     STS_DURATION_SECONDS_MAX,
     STS_DURATION_SECONDS_MIN,
 )
+
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9/_.-]*")
+
+#: What is put behind a prefix: a UUID.
+_KEY_CHARACTERS = 36
 
 
 def _not_bool(value: Any) -> Any:
@@ -28,6 +35,13 @@ def _whole(value: Any) -> Any:
     if isinstance(value, str):
         number = float(value)
         return int(number) if number.is_integer() else number
+    return value
+
+
+def _key_prefix(value: str) -> str:
+    wrong = value.startswith(("/", ".")) or ".." in value or not _KEY_PREFIX.fullmatch(value)
+    if wrong or len(value) > S3_KEY_BYTES - _KEY_CHARACTERS:
+        raise ValueError("no prefix of keys")
     return value
 
 
@@ -66,6 +80,19 @@ AnyMap = Annotated[
 HttpUrl = Annotated[
     str, Field(pattern=r"^https?://[^@/]+/?$"), Allowed("a URL such as http://localhost:4566")
 ]
+BucketText = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
+    Allowed("the name of an S3 bucket"),
+]
+KeyPrefix = Annotated[
+    str,
+    AfterValidator(_key_prefix),
+    Allowed(
+        f"up to {S3_KEY_BYTES - _KEY_CHARACTERS} characters of letters, digits, '/', '_', '-' and "
+        "'.'; no '/' or '.' at the start, no '..'"
+    ),
+]
 QueueUrlText = Annotated[
     str, Field(pattern=r"^https?://[^/]+/.+"), Allowed("the URL of an SQS queue")
 ]
@@ -74,6 +101,7 @@ RoleArn = Annotated[
 ]
 
 VisibilityTimeout = whole_number(1, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+Bytes = whole_number(0, None, "bytes")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
 TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")

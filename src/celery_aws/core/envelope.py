@@ -19,9 +19,6 @@ from typing import Any
 
 from kombu.utils.json import dumps, loads
 
-from celery_aws.errors import MessageTooLargeError
-from celery_aws.limits import SQS_MESSAGE_BYTES
-
 TEXT = "utf-8"
 BASE64 = "base64"
 
@@ -88,22 +85,6 @@ def load_envelope(body: str) -> dict[str, Any]:
         return {"body": text, "properties": {"delivery_info": {}}, "headers": {}}
     payload["properties"].setdefault("delivery_info", {})
     return {**payload, "headers": payload.get("headers") or {}}
-
-
-def check_size(body: str, *, queue: str, limit_bytes: int = SQS_MESSAGE_BYTES) -> None:
-    """Refuse a body that SQS would refuse, before anything is sent.
-
-    Args:
-        body: the SQS body.
-        queue: its queue, for the error.
-        limit_bytes: what the queue takes.
-
-    Raises:
-        MessageTooLargeError: with size, limit and remedy.
-    """
-    size_bytes = len(body) if body.isascii() else len(body.encode())
-    if size_bytes > limit_bytes:
-        raise MessageTooLargeError(queue=queue, size_bytes=size_bytes, limit_bytes=limit_bytes)
 
 
 def _without_outer_base64(body: str) -> str:

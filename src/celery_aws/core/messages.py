@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from celery_aws.names import ReceiptHandle
+from celery_aws.names import BucketName, ObjectKey, ReceiptHandle
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Pointer:
+    """Where in S3 the body of a large message is."""
+
+    bucket: BucketName
+    key: ObjectKey
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +29,18 @@ class OutgoingMessage:
     #: In SQS's own form: ``{"name": {"DataType": "String", "StringValue": "..."}}``.
     message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def size_bytes(self) -> int:
+        """What SQS counts and bills: the body, and names, types and values of the attributes."""
+        return text_bytes(self.body) + sum(
+            text_bytes(name) + _attribute_bytes(attribute)
+            for name, attribute in self.message_attributes.items()
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedMessage:
-    """One message as ReceiveMessage gave it."""
+    """One message as ReceiveMessage gave it, and what its body points to, if to anything."""
 
     message_id: str
     body: str
@@ -29,8 +48,31 @@ class ReceivedMessage:
     #: How often SQS handed it out, this time included; approximate on standard queues.
     receive_count: int = 1
     message_group_id: str | None = None
+    #: Those that a receive asks for (``core.large_messages.POINTER_ATTRIBUTES``), in SQS's form.
+    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: Where the rest of it was read; goes when the message is deleted.
+    pointer: S3Pointer | None = None
+    #: What was read there.
+    stored_body: str | None = None
+    #: Why nothing could be read there, now or ever: the message cannot be decoded.
+    error: Exception | None = None
+
+    @property
+    def envelope(self) -> str:
+        """What the sender wrote: the body, or what the body points to."""
+        return self.body if self.stored_body is None else self.stored_body
 
     @property
     def redelivered(self) -> bool:
         """True if somebody received it before."""
         return self.receive_count > 1
+
+
+def text_bytes(text: str) -> int:
+    """Return the size of ``text`` on its way to AWS, which is UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _attribute_bytes(attribute: Mapping[str, Any]) -> int:
+    texts = (attribute.get(key) or "" for key in ("DataType", "StringValue"))
+    return sum(map(text_bytes, texts)) + len(attribute.get("BinaryValue") or b"")

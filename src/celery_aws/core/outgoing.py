@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from celery_aws.core.envelope import check_size, dump_envelope
+from celery_aws.core.envelope import dump_envelope
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.limits import SQS_DELAY_SECONDS_MAX
@@ -35,14 +35,10 @@ def outgoing_message(
         queue: the queue's name on AWS; a FIFO queue takes a group and no delay.
         as_base64: see :func:`celery_aws.core.envelope.dump_envelope`.
         new_deduplication_id: makes the id of a FIFO message that names none.
-
-    Raises:
-        MessageTooLargeError: SQS would refuse it.
     """
     properties = dict(message.get("properties") or {})
     attributes = properties.pop("message_attributes", None) or {}
     body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
-    check_size(body, queue=queue)
     delay_seconds = delay_of(properties)
     group = properties.get("MessageGroupId")
     if not is_fifo(queue):

@@ -7,10 +7,12 @@ queue delivery logic", "Using dead-letter queues").
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from celery_aws import limits
+from celery_aws.core.large_messages import POINTER_ATTRIBUTES
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import QueueArn, QueueName, QueueUrl, ReceiptHandle
 from celery_aws.testing.memory_rules import (
@@ -40,6 +42,8 @@ class StoredMessage:
     message_id: str
     body: str
     group: str | None
+    #: In SQS's form.
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sent_at: float
     #: When it can be received (again).
     visible_at: float
@@ -103,6 +107,7 @@ class MemoryQueue:
             message_id=f"{self.name}-message-{next(_NUMBERS)}",
             body=message.body,
             group=message.message_group_id,
+            attributes=message.message_attributes,
             sent_at=now,
             visible_at=now + delay,
         )
@@ -213,6 +218,11 @@ class MemoryQueue:
             receipt_handle=message.handle,
             receive_count=message.receive_count,
             message_group_id=message.group,
+            message_attributes={
+                name: message.attributes[name]
+                for name in POINTER_ATTRIBUTES
+                if name in message.attributes
+            },
         )
 
     def _received(self, handle: ReceiptHandle) -> StoredMessage:

@@ -89,7 +89,7 @@ def check_message(message: OutgoingMessage, attributes: Mapping[str, str]) -> No
     if _ILLEGAL_CHARACTER.search(message.body):
         raise RefusedError("InvalidMessageContents", "Invalid characters in MessageBody")
     most = int(attributes["MaximumMessageSize"])
-    if size_bytes(message) > most:
+    if message.size_bytes > most:
         raise _invalid(f"Message must be shorter than {most} bytes")
     if len(message.message_attributes) > limits.SQS_MESSAGE_ATTRIBUTES:
         raise _invalid("Number of message attributes exceeds the allowed maximum [10]")
@@ -124,16 +124,6 @@ def check_batch(entries: Sequence[object]) -> None:
         raise RefusedError("EmptyBatchRequest", "The batch has no entries")
     if len(entries) > limits.SQS_BATCH_ENTRIES:
         raise RefusedError("TooManyEntriesInBatchRequest", "Maximum number of entries is 10")
-
-
-def size_bytes(message: OutgoingMessage) -> int:
-    """Return what SQS counts: the body, and names, types and values of the attributes."""
-    size = len(message.body.encode())
-    for name, attribute in message.message_attributes.items():
-        size += len(name.encode()) + len(str(attribute.get("DataType", "")).encode())
-        size += len(str(attribute.get("StringValue", "")).encode())
-        size += len(attribute.get("BinaryValue", b""))
-    return size
 
 
 def _check_fifo(message: OutgoingMessage, attributes: Mapping[str, str]) -> None:

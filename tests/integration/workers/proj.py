@@ -3,6 +3,7 @@
 It never imports celery_aws: what the package does, it must do by being installed.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -39,6 +40,20 @@ def add(x: Any, y: Any) -> Any:
 @app.task(name="proj.length")
 def length(text: str) -> int:
     return len(text)
+
+
+@app.task(name="proj.digest")
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@app.task(name="proj.stuck_once", bind=True)
+def stuck_once(self: Any, text: str) -> str:
+    """Wait for ever at the first delivery."""
+    if not self.request.delivery_info["redelivered"]:
+        print("proj.stuck_once: stuck", flush=True)
+        time.sleep(3_600)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @app.task(name="proj.whoami")

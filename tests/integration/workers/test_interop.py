@@ -4,6 +4,7 @@ What a rolling deploy needs: workers and producers of both kinds at once, none o
 who wrote a message or a result.
 """
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -58,6 +59,19 @@ def test_one_produces_and_the_other_works(project: Project, producer: str, consu
         failing = client.send_task("proj.fail", ("both can read it",))
         with pytest.raises(LookupError, match="both can read it"):
             failing.get(timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("method", ["gzip", "lzma"])
+def test_stock_reads_what_our_transport_compresses(project: Project, method: str) -> None:
+    stock = stock_settings(project)
+    project.configure(
+        broker_transport_options={"compression": method, "compression_threshold_bytes": 1_000}
+    )
+    client = project.client()
+    with project.worker(pool="threads", config=stock):
+        text = TEXT * 20_000
+        result = client.send_task("proj.digest", (text,))
+        assert result.get(timeout=PATIENCE_SECONDS) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_both_work_on_one_queue(project: Project) -> None:

@@ -17,7 +17,11 @@ from urllib.parse import parse_qsl
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One HTTP answer; ``hang`` gives none until the test is over, ``drop`` closes at once."""
+    """One HTTP answer.
+
+    ``hang`` gives none until the test is over, ``drop`` closes at once, ``cut`` closes in the
+    middle of the body.
+    """
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -25,6 +29,7 @@ class Answer:
     content_type: str = "application/x-amz-json-1.0"
     hang: bool = False
     drop: bool = False
+    cut: bool = False
 
     def content(self) -> bytes:
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
@@ -54,6 +59,10 @@ class Asked:
     @property
     def access_key_id(self) -> str:
         return self.headers["Authorization"].split("Credential=")[1].split("/")[0]
+
+
+#: S3 names no operation; of those that we use, each has a method of its own.
+_OF_S3 = {"GET": "GetObject", "PUT": "PutObject", "POST": "DeleteObjects"}
 
 
 class CannedAws:
@@ -99,7 +108,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if answer.cut:
+            self.close_connection = True
+            content = content[: len(content) // 2]
         self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing on stderr."""
@@ -107,8 +125,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _asked(self) -> Asked:
         text = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         target = self.headers.get("X-Amz-Target", "")
-        parameters = json.loads(text) if target else dict(parse_qsl(text))
-        operation = target.rpartition(".")[2] or parameters.get("Action", "")
+        parameters: dict[str, Any]
+        if "Action=" in text or target:
+            parameters = json.loads(text) if target else dict(parse_qsl(text))
+            operation = target.rpartition(".")[2] or parameters["Action"]
+        else:
+            parameters, operation = {"path": self.path, "text": text}, _OF_S3[self.command]
         return Asked(operation=operation, parameters=parameters, headers=dict(self.headers))
 
 

@@ -43,6 +43,7 @@ OF_DYNAMODB = {
     "ThrottlingException": errors.ThrottledError,
     "TransactionConflictException": errors.ServiceFaultError,
 }
+OF_S3 = {"NoSuchKey": errors.ObjectNotFoundError}
 OPERATIONS = {
     "sqs": (
         "GetQueueUrl", "CreateQueue", "DeleteQueue", "PurgeQueue", "GetQueueAttributes",
@@ -53,10 +54,13 @@ OPERATIONS = {
         "PutItem", "GetItem", "UpdateItem", "DeleteItem", "BatchGetItem", "BatchWriteItem",
         "Query", "CreateTable", "DescribeTable", "UpdateTimeToLive",
     ),
+    "s3": ("PutObject", "GetObject", "DeleteObjects"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("service", "known"), [("sqs", OF_SQS), ("dynamodb", OF_DYNAMODB)])
+@pytest.mark.parametrize(
+    ("service", "known"), [("sqs", OF_SQS), ("dynamodb", OF_DYNAMODB), ("s3", OF_S3)]
+)
 def test_every_code_of_our_operations_has_a_class(
     service: str, known: dict[str, type[errors.AwsError]]
 ) -> None:

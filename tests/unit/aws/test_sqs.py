@@ -109,8 +109,10 @@ def test_messages_are_received_with_their_counts(
     canned_aws: CannedAws, service: SqsQueueService
 ) -> None:
     attributes = {"ApproximateReceiveCount": "3", "MessageGroupId": "user-7"}
+    size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "2000000"}}
     plain = {"MessageId": "m-1", "Body": "a", "ReceiptHandle": "h-1"}
-    grouped = {"MessageId": "m-2", "Body": "b", "ReceiptHandle": "h-2", "Attributes": attributes}
+    grouped = {"MessageId": "m-2", "Body": "b", "ReceiptHandle": "h-2", "Attributes": attributes,
+               "MessageAttributes": size}  # fmt: skip
     canned_aws.answer("ReceiveMessage", Answer(body={"Messages": [plain, grouped]}))
     assert receive(service, timeout=0) == [
         ReceivedMessage(message_id="m-1", body="a", receipt_handle=ReceiptHandle("h-1")),
@@ -120,6 +122,7 @@ def test_messages_are_received_with_their_counts(
             receipt_handle=ReceiptHandle("h-2"),
             receive_count=3,
             message_group_id="user-7",
+            message_attributes=size,
         ),
     ]
     assert canned_aws.parameters("ReceiveMessage") == [
@@ -129,6 +132,7 @@ def test_messages_are_received_with_their_counts(
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 0,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount", "MessageGroupId"],
+            "MessageAttributeNames": ["ExtendedPayloadSize", "SQSLargePayloadSize"],
         }
     ]
 

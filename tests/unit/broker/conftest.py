@@ -11,18 +11,21 @@ from celery_aws.broker import Transport
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
 from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
-from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.names import AmqpQueue, BucketName, QueueName
 from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_s3 import MemoryS3
 from celery_aws.testing.memory_sqs import MemorySqs
 
 QUEUE = AmqpQueue("celery")
 NAME = QueueName("celery")
+BUCKET = BucketName("payloads")
 TASKS = Queue("celery", Exchange("celery", type="direct"), routing_key="celery")
 
 #: Nobody listens there: whatever does not go to the double fails at once.
@@ -39,6 +42,8 @@ class Bench:
         self.clock = clock
         self.sqs = sqs
         self.directory = self.new_directory(**options)
+        self.s3 = MemoryS3(BUCKET)
+        self.large_messages = LargeMessages(self.directory.options, self.s3, clock)
         self.buffer = DeliveryBuffer()
         self.leases = Leases(
             timeout_seconds=self.directory.options.visibility_timeout,
@@ -73,6 +78,7 @@ class Bench:
             buffer=self.buffer,
             acker=self.acker,
             leases=self.leases,
+            large_messages=self.large_messages,
             deliver=lambda delivery: self.delivered.append(delivery.message),
             clock=self.clock,
             jitter=lambda: 0.1,
@@ -157,6 +163,11 @@ def sqs(clock: FakeClock) -> Iterator[MemorySqs]:
 
 
 @pytest.fixture
+def s3() -> MemoryS3:
+    return MemoryS3(BUCKET)
+
+
+@pytest.fixture
 def bench(clock: FakeClock, sqs: MemorySqs) -> Iterator[Bench]:
     made = Bench(clock, sqs)
     yield made
@@ -181,8 +192,11 @@ class Connect:
 
 
 @pytest.fixture
-def connect(sqs: MemorySqs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def connect(
+    sqs: MemorySqs, s3: MemoryS3, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connect]:
     monkeypatch.setattr(Transport, "services", staticmethod(lambda _: sqs))
+    monkeypatch.setattr(Transport, "object_services", staticmethod(lambda _: s3))
     monkeypatch.setattr(Transport, "clock", clock)
     made = Connect()
     yield made

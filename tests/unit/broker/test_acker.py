@@ -37,6 +37,35 @@ def test_it_deletes_ten_to_a_request(bench: Bench) -> None:
     stop(acker)
 
 
+def test_it_tells_of_what_sqs_has_deleted(bench: Bench) -> None:
+    told: list[Receipt] = []
+    acker = Acker(linger_seconds=0, clock=bench.clock, leases=bench.leases, on_deleted=told.extend)
+    one, two, three = bench.receive(3)
+    bench.sqs.faults.refuse_entries(DELETE, sender_fault=True)
+
+    acker.delete(one)
+    assert acker.flush(PATIENCE_SECONDS)
+    assert told == [], "it was refused"
+    acker.delete(two)
+    acker.give_back(three)
+    stop(acker)
+
+    assert told == [two]
+
+
+def test_a_delete_that_is_tried_again_is_told_of_once(bench: Bench) -> None:
+    told: list[Receipt] = []
+    acker = Acker(linger_seconds=0, clock=bench.clock, leases=bench.leases, on_deleted=told.extend)
+    (receipt,) = bench.receive(1)
+    bench.sqs.faults.fail(DELETE, ThrottledError("slow down"))
+    bench.sqs.faults.refuse_entries(DELETE)
+
+    acker.delete(receipt)
+    stop(acker)
+
+    assert told == [receipt]
+
+
 def test_ten_do_not_wait_for_company(bench: Bench) -> None:
     acker = bench.new_acker(linger_seconds=LONG_SECONDS)
 

@@ -89,6 +89,37 @@ class TestBodies:
 
         assert json.loads(text)["body"] == "[1]"
 
+    def test_a_large_body_is_compressed_if_that_is_wanted(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock
+    ) -> None:
+        client = Client(connect(compression="gzip"), sqs, clock)
+        client.publish(["x" * 60_000])
+        client.publish(["x" * 70_000])
+
+        plain, small = (message.body for message in sqs.messages(NAME))
+        assert len(plain) > 60_000
+        assert len(small) < 1_000
+        client.consume()
+        client.drain(2)
+        assert [len(message.payload[0]) for message in client.messages] == [60_000, 70_000]
+
+    def test_a_compressed_body_may_be_published_again(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock
+    ) -> None:
+        """kombu prepares each attempt anew, from the same headers."""
+        sqs.faults.fail("SendMessage", UnreachableError("no route"))
+        client = Client(connect(compression="gzip"), sqs, clock)
+        headers = {"task": "t"}
+
+        policy = {"max_retries": 3, "interval_start": 0}
+        client.publish(["x" * 70_000], headers=headers, retry=True, retry_policy=policy)
+
+        assert headers == {"task": "t"}
+        reader = Client(connect(), sqs, clock)
+        reader.consume()
+        reader.drain()
+        assert reader.messages[0].payload == ["x" * 70_000]
+
     @pytest.mark.parametrize("options", [{"serializer": "pickle"}, {"compression": "gzip"}])
     def test_binary_bodies_pass(self, client: Client, options: dict[str, str]) -> None:
         client.publish([1, 2], **options)

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from kombu import compression
 
 from celery_aws.config.broker import (
     BrokerOptions,
@@ -100,6 +101,13 @@ def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
         ({"visibility_timeout": 99999}, "= 99999: must be a whole number from 1 to 43200"),
         ({"wait_time_seconds": 21}, "= 21: must be a whole number from 0 to 20"),
         ({"wait_time_second": 1}, "Did you mean 'wait_time_seconds'?"),
+        ({"large_message_bucket": "My_Bucket"}, "= 'My_Bucket': must be the name of an S3 bucket"),
+        ({"large_message_prefix": "/tasks"}, "= '/tasks': must be up to 988 characters of"),
+        ({"large_message_prefix": "a/../b"}, "no '/' or '.' at the start, no '..'"),
+        ({"large_message_prefix": "t\u00e9"}, "must be up to 988 characters"),
+        ({"large_message_prefix": "x" * 989}, "must be up to 988 characters"),
+        ({"large_message_endpoint_url": "minio"}, "must be a URL such as"),
+        ({"compression_threshold_bytes": -1}, "= -1: must be a whole number of at least 0 (bytes)"),
         ({"endpoint_url": "localhost"}, "must be a URL such as http://localhost:4566"),
         ({"endpoint_url": "http://me:s3cr3t@localhost"}, "'http://**@localhost': must be a URL"),
         ({"sts_role_arn": "web"}, "must be the ARN of an IAM role"),
@@ -114,6 +122,32 @@ def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
 )
 def test_a_wrong_option_is_named_with_value_and_range(raw: dict[str, Any], words: str) -> None:
     assert words in refused(raw)
+
+
+def test_a_compression_that_kombu_does_not_know_is_named_with_those_that_it_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("zstd", "brotli"):
+        monkeypatch.delitem(compression._aliases, name, raising=False)
+    words = refused({"compression": "zstd"})
+    assert "['compression'] = 'zstd': kombu does not know it here" in words
+    assert "it knows gzip, bzip2, lzma." in words
+
+
+def test_any_compression_that_kombu_knows_will_do() -> None:
+    options = parse_broker_options({"compression": "gzip", "compression_threshold_bytes": "1000"})
+    assert (options.compression, options.compression_threshold_bytes) == ("gzip", 1000)
+    assert parse_broker_options({"compression": "application/x-lzma"}).compression is not None
+    assert parse_broker_options({"compression": ""}).compression is None
+
+
+def test_large_messages_need_a_bucket_and_may_have_a_prefix() -> None:
+    given = {"large_message_bucket": "my-bucket.1", "large_message_prefix": "tasks/v1.0_a-b/"}
+    options = parse_broker_options({**given, "large_message_threshold_bytes": "500000"})
+    assert options.large_message_bucket == "my-bucket.1"
+    assert options.large_message_prefix == "tasks/v1.0_a-b/"
+    assert options.large_message_threshold_bytes == 500_000
+    assert parse_broker_options({"large_message_prefix": "x" * 988}).large_message_bucket is None
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,11 @@ from kombu.utils.json import dumps as kombu_dumps
 from celery_aws.core.envelope import (
     BASE64,
     TEXT,
-    check_size,
     decode_body,
     dump_envelope,
     encode_body,
     load_envelope,
 )
-from celery_aws.errors import MessageTooLargeError
-from celery_aws.limits import SQS_MESSAGE_BYTES
 
 bodies = st.one_of(st.text(), st.binary())
 json_values = st.recursive(
@@ -173,22 +170,6 @@ def test_a_text_body_needs_no_decoding(encoding: str | None) -> None:
 def test_a_body_that_cannot_be_decoded_is_refused(body: str, encoding: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of binascii, or ours
         decode_body(body, encoding)
-
-
-def test_a_body_of_the_limit_passes() -> None:
-    check_size("x" * SQS_MESSAGE_BYTES, queue="celery")
-
-
-@pytest.mark.parametrize(
-    "body", ["x" * (SQS_MESSAGE_BYTES + 1), "é" * (SQS_MESSAGE_BYTES // 2 + 1)]
-)
-def test_a_larger_body_is_refused_with_size_limit_and_remedy(body: str) -> None:
-    with pytest.raises(MessageTooLargeError, match="S3") as caught:
-        check_size(body, queue="celery")
-
-    assert caught.value.queue == "celery"
-    assert caught.value.size_bytes == len(body.encode())
-    assert caught.value.limit_bytes == SQS_MESSAGE_BYTES
 
 
 def _as_bytes(body: str | bytes) -> bytes:

@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 
-from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import ReceiptHandle
 
 
@@ -11,3 +13,19 @@ def test_a_second_receive_is_a_redelivery(receive_count: int, redelivered: bool)
     )
 
     assert message.redelivered is redelivered
+
+
+@pytest.mark.parametrize(("body", "size_bytes"), [("abc", 3), ("\u00e9", 2), ("", 0)])
+def test_a_body_counts_by_its_bytes(body: str, size_bytes: int) -> None:
+    assert OutgoingMessage(body=body).size_bytes == size_bytes
+
+
+def test_names_types_and_values_of_attributes_count_too() -> None:
+    attributes: dict[str, dict[str, Any]] = {
+        "t\u00e9": {"DataType": "String", "StringValue": "\u00e9"},
+        "b": {"DataType": "Binary", "BinaryValue": b"123"},
+    }
+
+    message = OutgoingMessage(body="x", message_attributes=attributes)
+
+    assert message.size_bytes == 1 + (3 + 6 + 2) + (1 + 6 + 3)

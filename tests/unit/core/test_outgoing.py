@@ -6,8 +6,6 @@ import pytest
 
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.outgoing import delay_of, outgoing_message
-from celery_aws.errors import MessageTooLargeError
-from celery_aws.limits import SQS_MESSAGE_BYTES
 from celery_aws.names import QueueName
 
 STANDARD = QueueName("celery")
@@ -60,13 +58,6 @@ def test_a_fifo_queue_takes_no_delay_and_says_so(caplog: pytest.LogCaptureFixtur
     assert outgoing(FIFO, delay_seconds=5).delay_seconds is None
 
     assert "delay of 5 s is ignored" in caplog.text
-
-
-def test_a_large_message_is_refused() -> None:
-    with pytest.raises(MessageTooLargeError) as caught:
-        outgoing(correlation_id="x" * SQS_MESSAGE_BYTES)
-
-    assert caught.value.queue == "celery"
 
 
 @pytest.mark.parametrize(

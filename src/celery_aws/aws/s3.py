@@ -1,0 +1,117 @@
+"""S3 as typed operations: what the broker keeps there, and how it gets it back.
+
+:class:`ObjectService` is the seam, as :class:`celery_aws.aws.sqs.QueueService` is for SQS: the
+transport knows only this Protocol, tests run the in-memory double of ``celery_aws.testing``
+through the same contract suite. Facts: PutObject, GetObject and DeleteObjects in the S3 API
+reference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from celery_aws.aws.access import Access
+from celery_aws.aws.clients import client_for
+from celery_aws.aws.errors import error_class, translated
+from celery_aws.errors import AwsError
+from celery_aws.names import BucketName, ObjectKey
+
+#: Hosts of AWS's own endpoints, VPC endpoints included, in every partition.
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFailure:
+    """An object that AWS did not delete although the request succeeded."""
+
+    key: ObjectKey
+    error: AwsError
+
+
+class ObjectService(Protocol):
+    """What the broker asks of S3. Each method is one request, and raises :class:`AwsError`."""
+
+    def put(self, bucket: BucketName, key: ObjectKey, content: bytes) -> None:
+        """Store an object in place of whatever is there (PutObject)."""
+
+    def get(self, bucket: BucketName, key: ObjectKey) -> bytes:
+        """Return the content of an object (GetObject), in one attempt.
+
+        Raises :class:`ObjectNotFoundError` if there is none, and :class:`AccessDeniedError` in
+        that case too if the credentials may not list the bucket (s3:ListBucket).
+        """
+
+    def delete_batch(self, bucket: BucketName, keys: Sequence[ObjectKey]) -> list[ObjectFailure]:
+        """Delete up to 1,000 objects, in one attempt, and return those refused (DeleteObjects).
+
+        An object that is not there counts as deleted.
+        """
+
+
+class S3ObjectService:
+    """:class:`ObjectService` on boto3; safe to share between threads and across a fork.
+
+    It holds no client: each call takes the one of its own process.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    def put(self, bucket: BucketName, key: ObjectKey, content: bytes) -> None:
+        """Store an object."""
+        with translated("s3", "PutObject", f"{bucket}/{key}"):
+            client_for("s3", self.access).put_object(Bucket=bucket, Key=key, Body=content)
+
+    def get(self, bucket: BucketName, key: ObjectKey) -> bytes:
+        """Return the content of an object."""
+        with translated("s3", "GetObject", f"{bucket}/{key}"):
+            answer = self._impatient_client().get_object(Bucket=bucket, Key=key)
+            return bytes(answer["Body"].read())
+
+    def delete_batch(self, bucket: BucketName, keys: Sequence[ObjectKey]) -> list[ObjectFailure]:
+        """Delete up to 1,000 objects."""
+        request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        with translated("s3", "DeleteObjects", bucket):
+            answer = self._impatient_client().delete_objects(Bucket=bucket, Delete=request)
+        return [_failure(bucket, refused) for refused in answer.get("Errors", ())]
+
+    def _impatient_client(self) -> Any:
+        # One attempt: receiver and acker have other messages to see to, whose visibility
+        # timeouts run meanwhile.
+        return client_for("s3", self.access, attempts=1)
+
+
+def object_access(access: Access, endpoint_url: str | None = None) -> Access:
+    """Return how a broker's S3 is reached, from how its SQS is.
+
+    Args:
+        access: of the broker.
+        endpoint_url: of S3, if the user named one. Else it is the broker's own if that is no
+            endpoint of AWS: whoever works on an emulator must not reach a real account here.
+            Else S3's, or that of ``AWS_ENDPOINT_URL_S3``.
+    """
+    if endpoint_url is None and not _is_aws(access.endpoint_url):
+        endpoint_url = access.endpoint_url
+    config = dict(access.client_config)
+    if endpoint_url is not None:
+        # An emulator has no DNS names for its buckets.
+        config["s3"] = {"addressing_style": "path", **config.get("s3", {})}
+    return replace(access, endpoint_url=endpoint_url, client_config=config)
+
+
+def _is_aws(endpoint_url: str | None) -> bool:
+    host = urlsplit(endpoint_url).hostname if endpoint_url is not None else None
+    return host is not None and host.endswith(_AWS_DOMAINS)
+
+
+def _failure(bucket: BucketName, refused: dict[str, str]) -> ObjectFailure:
+    code = refused.get("Code", "Unknown")
+    error = error_class(code, service="s3")(
+        refused.get("Message") or "refused",
+        service="s3",
+        operation="DeleteObjects",
+        code=code,
+        resource=f"{bucket}/{refused['Key']}",
+    )
+    return ObjectFailure(key=ObjectKey(refused["Key"]), error=error)

@@ -1,0 +1,207 @@
+"""Messages that are too large for their queue: through S3, or not at all.
+
+The object is put before its pointer is sent, read when the pointer is received, and deleted when
+SQS has confirmed that the message is deleted: never before, and not if the message is given back,
+moved or left. So an object may outlive its message (a crash, a purge, a reply that was lost),
+which the bucket's lifecycle rule sees to, and no message its object.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from celery_aws.aws.access import Access
+from celery_aws.aws.s3 import ObjectService, object_access
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.message import Receipt
+from celery_aws.broker.object_store import ObjectServiceFactory, ObjectStore
+from celery_aws.broker.size_limits import SizeLimits
+from celery_aws.clock import Clock
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.large_messages import load_pointer, pause_seconds, pointing
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.core.queue_names import is_fifo
+from celery_aws.errors import (
+    AwsError,
+    CeleryAwsError,
+    InvalidRequestError,
+    MessageTooLargeError,
+    ObjectNotFoundError,
+    TemporaryError,
+)
+from celery_aws.names import QueueName
+from celery_aws.process import PerProcess
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What became of the messages of one receive."""
+
+    #: To be delivered, in their order.
+    ready: list[ReceivedMessage] = field(default_factory=list)
+    #: To be given back, each for so many seconds.
+    postponed: list[tuple[ReceivedMessage, int]] = field(default_factory=list)
+
+
+class LargeMessages:
+    """Sends, loads and cleans up messages of any size; safe to share between threads.
+
+    Args:
+        options: the broker's.
+        service: asks S3.
+        clock: measures for how long a queue's limit is believed.
+    """
+
+    def __init__(self, options: BrokerOptions, service: ObjectService, clock: Clock) -> None:
+        self._threshold_bytes: int | None = None
+        if options.large_message_bucket is not None:
+            self._threshold_bytes = options.large_message_threshold_bytes
+        self._store = ObjectStore(options, service)
+        self._limits = SizeLimits(clock)
+
+    def send(self, address: QueueAddress, message: OutgoingMessage, *, queue: QueueName) -> None:
+        """Send one message, its body through S3 if it has to.
+
+        Args:
+            address: where to.
+            message: as it would go through SQS alone.
+            queue: the queue's name on AWS, for the error.
+
+        Raises:
+            MessageTooLargeError: the queue does not take it, and there is no bucket.
+            AwsError: S3 or SQS refused or did not answer.
+
+        Costs one SendMessage, one PutObject if the message is too large for the queue, and a
+        GetQueueAttributes now and then (:meth:`SizeLimits.limit_bytes`).
+        """
+        if self._is_large(address, message) or not self._sent(address, message):
+            self._send_pointer(address, message, queue)
+
+    def load(self, address: QueueAddress, messages: Sequence[ReceivedMessage]) -> Loaded:
+        """Read what received messages point to; raises nothing that AWS can cause.
+
+        An object that is missing makes its message one that cannot be decoded. While S3 cannot
+        be read, or if the pointer leads out of the bucket, the message is postponed: it comes
+        again after a pause that grows with its receives. On a FIFO queue the messages behind it
+        in its group are postponed with it.
+
+        Costs one GetObject for each pointer, of one attempt; none after one that had no answer.
+        """
+        loaded = Loaded()
+        held_back: dict[str | None, int] = {}
+        outage: AwsError | None = None
+        for message in messages:
+            seconds = held_back.get(message.message_group_id)
+            if seconds is None:
+                try:
+                    loaded.ready.append(self._loaded(message, outage))
+                    continue
+                except CeleryAwsError as error:
+                    outage = error if isinstance(error, TemporaryError) else outage
+                    seconds = _pause(address, message, error)
+                if is_fifo(address.url):
+                    held_back[message.message_group_id] = seconds
+            loaded.postponed.append((message, seconds))
+        return loaded
+
+    def remove(self, receipts: Sequence[Receipt]) -> None:
+        """Delete the objects of messages that SQS has deleted; what fails is only logged.
+
+        Costs nothing without an object, else one DeleteObjects, which AWS does not bill.
+        """
+        self._store.remove([each.pointer for each in receipts if each.pointer is not None])
+
+    def _is_large(self, address: QueueAddress, message: OutgoingMessage) -> bool:
+        threshold_bytes, size_bytes = self._threshold_bytes, message.size_bytes
+        if threshold_bytes is not None and size_bytes > threshold_bytes:
+            return True
+        return size_bytes > self._limits.limit_bytes(address, size_bytes)
+
+    def _sent(self, address: QueueAddress, message: OutgoingMessage) -> bool:
+        """Send a message as it is; False if SQS finds it too large."""
+        try:
+            address.service.send(address.url, message)
+        except InvalidRequestError as error:
+            if not self._limits.refused(address, message.size_bytes, error):
+                raise
+            return False
+        return True
+
+    def _send_pointer(
+        self, address: QueueAddress, message: OutgoingMessage, queue: QueueName
+    ) -> None:
+        pointer = self._store.new_pointer()
+        if pointer is None:
+            raise self._too_large(address, message, queue)
+        small = pointing(message, pointer)
+        if small.size_bytes > self._limits.limit_bytes(address, small.size_bytes):
+            remedy = "Message attributes do not go through S3: send fewer or smaller ones"
+            raise self._too_large(address, small, queue, remedy)
+        self._store.put(pointer, message.body)
+        try:
+            address.service.send(address.url, small)
+        except TemporaryError:
+            # SQS may have the message although its answer did not come; it needs the object.
+            logger.warning("%s may be left to the bucket's lifecycle rule", pointer)
+            raise
+        except AwsError:
+            self._store.remove([pointer])
+            raise
+
+    def _too_large(
+        self,
+        address: QueueAddress,
+        message: OutgoingMessage,
+        queue: QueueName,
+        remedy: str | None = None,
+    ) -> MessageTooLargeError:
+        return MessageTooLargeError(
+            queue=queue,
+            size_bytes=message.size_bytes,
+            limit_bytes=self._limits.limit_bytes(address, message.size_bytes),
+            remedy=remedy,
+        )
+
+    def _loaded(self, message: ReceivedMessage, outage: AwsError | None) -> ReceivedMessage:
+        pointer = load_pointer(message.body)
+        if pointer is None:
+            return message
+        if outage is not None:
+            raise outage
+        try:
+            return replace(message, pointer=pointer, stored_body=self._store.get(pointer))
+        except (ObjectNotFoundError, UnicodeDecodeError) as error:
+            return replace(message, error=error)
+
+
+def _pause(address: QueueAddress, message: ReceivedMessage, error: CeleryAwsError) -> int:
+    seconds = pause_seconds(message.receive_count)
+    logger.error("a message of %s is given back for %s s: %s", address.url, seconds, error)
+    return seconds
+
+
+_per_process: PerProcess[tuple[object, ...], LargeMessages] = PerProcess()
+
+
+def large_messages(
+    directory: QueueDirectory, access: Access, services: ObjectServiceFactory, clock: Clock
+) -> LargeMessages:
+    """Return this process's one for a directory: connections share what they know of queues.
+
+    Args:
+        directory: of the broker.
+        access: of the broker; S3's is made from it.
+        services: makes the service that asks S3.
+        clock: see :class:`LargeMessages`.
+
+    Costs no request.
+    """
+    options = directory.options
+
+    def make() -> LargeMessages:
+        service = services(object_access(access, options.large_message_endpoint_url))
+        return LargeMessages(options, service, clock)
+
+    return _per_process.get((directory, services, clock), make)
