@@ -7,7 +7,13 @@ import pytest
 
 from celery_aws.aws.sqs import QueueService
 from celery_aws.core.messages import OutgoingMessage
-from celery_aws.errors import AlreadyExistsError, AwsError, QueueNotFoundError, ThrottledError
+from celery_aws.errors import (
+    AlreadyExistsError,
+    AwsError,
+    InvalidRequestError,
+    QueueNotFoundError,
+    ThrottledError,
+)
 from celery_aws.names import QueueName, QueueUrl
 
 MISSING = QueueUrl("http://localhost/000000000000/there-is-no-such-queue")
@@ -152,3 +158,41 @@ def test_a_message_received_too_often_goes_to_the_dead_letter_queue(
     assert [message.body for message in first] == ["poison"]
     assert again == []
     assert [message.body for message in buried] == ["poison"]
+
+
+@pytest.mark.parametrize("max_receive_count", [0, 1_001])
+def test_a_receive_count_out_of_range_is_refused(
+    queue_service: QueueService, name: QueueName, max_receive_count: int
+) -> None:
+    dead = queue_service.create_queue(QueueName(f"{name}-dead"), {}, {})
+    arn = queue_service.queue_attributes(dead, ["QueueArn"])["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count})
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(name, {"RedrivePolicy": policy}, {})
+
+
+def test_a_dead_letter_queue_that_does_not_exist_is_refused(
+    queue_service: QueueService, name: QueueName
+) -> None:
+    other = queue_service.create_queue(QueueName(f"{name}-other"), {}, {})
+    arn = queue_service.queue_attributes(other, ["QueueArn"])["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": f"{arn}-missing", "maxReceiveCount": 1})
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(name, {"RedrivePolicy": policy}, {})
+
+
+@pytest.mark.aws_only("a FIFO queue takes a standard dead-letter queue")
+def test_a_dead_letter_queue_of_another_type_is_refused(
+    queue_service: QueueService, name: QueueName
+) -> None:
+    dead = queue_service.create_queue(QueueName(f"{name}-dead"), {}, {})
+    arn = queue_service.queue_attributes(dead, ["QueueArn"])["QueueArn"]
+    attributes = {
+        "FifoQueue": "true",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}),
+    }
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(QueueName(f"{name}.fifo"), attributes, {})

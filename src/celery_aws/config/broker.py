@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
     Flag,
+    MaxReceiveCount,
     Port,
     QueueUrlText,
     Seconds,
@@ -100,6 +101,9 @@ class BrokerOptions(AccessOptions):
         create_missing_queues: create a queue that does not exist, at its first use.
         queue_tags: tags of the queues that are created.
         sqs_creation_attributes: SQS attributes of the queues that are created.
+        max_receive_count: receives after which SQS moves a message to the dead-letter queue that
+            a queue is created with; 0 creates none. An existing queue is never changed, and a
+            ``RedrivePolicy`` in ``sqs-creation-attributes`` is stronger.
         visibility_timeout: seconds for which a received message is hidden from others; sent
             with every receive. Default: the queue's own attribute.
         wait_time_seconds: seconds of one long poll.
@@ -119,6 +123,7 @@ class BrokerOptions(AccessOptions):
     sqs_creation_attributes: Annotated[
         Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
     ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
+    max_receive_count: MaxReceiveCount = 10
     visibility_timeout: VisibilityTimeout | None = None
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0

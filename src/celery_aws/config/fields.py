@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from celery_aws.config.parsing import Allowed
 from celery_aws.limits import (
+    SQS_MAX_RECEIVE_COUNT_MAX,
     SQS_VISIBILITY_TIMEOUT_SECONDS_MAX,
     SQS_WAIT_TIME_SECONDS_MAX,
     STS_DURATION_SECONDS_MAX,
@@ -74,6 +75,7 @@ RoleArn = Annotated[
 ]
 
 VisibilityTimeout = whole_number(0, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+MaxReceiveCount = whole_number(0, SQS_MAX_RECEIVE_COUNT_MAX, "receives; 0 is off")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")
 TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")

@@ -17,7 +17,7 @@ from celery_aws.testing.memory_rules import (
     RefusedError,
     check_message,
     check_visibility,
-    redrive_policy,
+    redrive_policy_of,
 )
 
 _DEFAULTS = {
@@ -57,12 +57,19 @@ class MemoryQueue:
     """
 
     def __init__(
-        self, *, name: QueueName, url: QueueUrl, arn: QueueArn, attributes: Mapping[str, str]
+        self,
+        *,
+        name: QueueName,
+        url: QueueUrl,
+        arn: QueueArn,
+        attributes: Mapping[str, str],
+        tags: Mapping[str, str],
     ) -> None:
         self.name = name
         self.url = url
         self.arn = arn
         self.given = {**_DEFAULTS, **attributes}
+        self.tags = dict(tags)
         self.purged_at: float | None = None
         self._messages: list[StoredMessage] = []
         self._by_handle: dict[ReceiptHandle, StoredMessage] = {}
@@ -116,15 +123,15 @@ class MemoryQueue:
     @property
     def dead_letter_arn(self) -> QueueArn | None:
         """ARN of the dead-letter queue, if one is set."""
-        policy = redrive_policy(self.given)
-        return QueueArn(policy[0]) if policy else None
+        policy = redrive_policy_of(self.given)
+        return policy.target if policy else None
 
     def take_dead(self, now: float) -> list[StoredMessage]:
         """Take out what was received too often for the redrive policy."""
-        policy = redrive_policy(self.given)
+        policy = redrive_policy_of(self.given)
         if policy is None:
             return []
-        most = policy[1]
+        most = policy.max_receive_count
         dead = [m for m in self._messages if m.receive_count >= most and m.visible_at <= now]
         self._messages = [each for each in self._messages if each not in dead]
         return dead

@@ -95,6 +95,11 @@ class MemorySqs:
             except RefusedError:
                 return []
 
+    def tags(self, name: QueueName) -> dict[str, str]:
+        """Return the tags that a queue was created with."""
+        with self._changed:
+            return dict(self._account.named(name).tags)
+
     def close(self) -> None:
         """End every long poll, now and later, so that the threads behind them can end."""
         with self._changed:
@@ -109,14 +114,11 @@ class MemorySqs:
             return self._account.named(name).url
 
     def create_queue(
-        self,
-        name: QueueName,
-        attributes: Mapping[str, str],
-        tags: Mapping[str, str],  # noqa: ARG002 - nothing reads them back
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
     ) -> QueueUrl:
         """Create a queue, or find it if it has the same attributes."""
         with self._request("CreateQueue", name):
-            return self._account.create(name, attributes, self._clock.monotonic()).url
+            return self._account.create(name, attributes, tags, self._clock.monotonic()).url
 
     def delete_queue(self, url: QueueUrl) -> None:
         """Delete a queue; its name is blocked for 60 s."""

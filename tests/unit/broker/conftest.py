@@ -45,7 +45,10 @@ class Bench:
 
     def new_directory(self, **options: Any) -> QueueDirectory:
         return QueueDirectory(
-            parse_broker_options(options), Access(region="eu-west-1"), lambda _: self.sqs
+            parse_broker_options(options),
+            Access(region="eu-west-1"),
+            lambda _: self.sqs,
+            self.clock,
         )
 
     def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:

@@ -7,7 +7,10 @@ from amqp.exceptions import NotFound
 from kombu import Queue
 
 from celery_aws.errors import UnsupportedError
-from tests.unit.broker.conftest import TASKS, Client
+from celery_aws.names import QueueName
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import TASKS, Client, Connect
 
 
 class TestConsuming:
@@ -42,7 +45,10 @@ class TestConsuming:
 
         assert client.messages[1].delivery_info["redelivered"] is True
 
-    def test_a_rejected_message_is_deleted(self, client: Client) -> None:
+    def test_a_rejected_message_is_deleted(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock
+    ) -> None:
+        client = Client(connect(max_receive_count=0), sqs, clock)
         client.publish()
         client.consume()
         client.drain()
@@ -134,7 +140,8 @@ class TestQueues:
         TASKS(client.channel).declare()
         TASKS(client.channel).declare()
 
-        assert client.sqs.count("CreateQueue") == 1
+        created = [call.resource for call in client.sqs.calls if call.operation == "CreateQueue"]
+        assert created == ["celery-dead-letter", "celery"]
 
     def test_a_passive_declare_counts(self, client: Client) -> None:
         client.publish()
@@ -175,6 +182,7 @@ class TestQueues:
         client.channel.queue_delete("celery")
 
         assert client.kept() == 0
+        assert client.sqs.queue_url(QueueName("celery-dead-letter"))
         client.clock.advance(60)
         client.publish()
         assert client.kept() == 1

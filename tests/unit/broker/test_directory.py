@@ -42,7 +42,7 @@ def test_a_known_queue_costs_nothing(bench: Bench) -> None:
 
 
 def test_a_missing_queue_is_created(bench: Bench) -> None:
-    assert attributes(bench, QUEUE)["VisibilityTimeout"] == "1800"
+    assert attributes(bench, QUEUE)["VisibilityTimeout"] == "120"
 
 
 def test_a_fifo_queue_is_created_as_one(bench: Bench) -> None:

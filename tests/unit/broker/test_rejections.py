@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -7,9 +8,16 @@ from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.rejections import REDRIVE_POLICY_SECONDS, Rejections
 from celery_aws.core.rejection import Fate
 from celery_aws.errors import AccessDeniedError
-from tests.unit.broker.conftest import Bench, Client
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import Bench, Client, Connect
 
-DEAD_LETTERS = '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:dead", "maxReceiveCount": "3"}'
+
+@pytest.fixture
+def bench(clock: FakeClock, sqs: MemorySqs) -> Iterator[Bench]:
+    made = Bench(clock, sqs, max_receive_count=0)
+    yield made
+    made.close()
 
 
 def message_of(bench: Bench) -> SqsMessage:
@@ -55,16 +63,15 @@ def test_not_knowing_it_leaves_the_message(bench: Bench, caplog: pytest.LogCaptu
 
 
 def test_a_queue_with_dead_letters_keeps_what_is_rejected(bench: Bench) -> None:
-    bench = Bench(
-        bench.clock, bench.sqs, **{"sqs-creation-attributes": {"RedrivePolicy": DEAD_LETTERS}}
-    )
+    bench = Bench(bench.clock, bench.sqs)
     try:
         assert rejections(bench).decide(message_of(bench), requeue=False).fate is Fate.LEAVE
     finally:
         bench.close()
 
 
-def test_the_channel_does_as_decided(client: Client) -> None:
+def test_the_channel_does_as_decided(connect: Connect, sqs: MemorySqs, clock: FakeClock) -> None:
+    client = Client(connect(max_receive_count=0), sqs, clock)
     client.publish()
     client.consume()
     client.drain()

@@ -99,6 +99,7 @@ def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
         ({"visibility_timeout": "abc"}, "= 'abc': must be a whole number from 0 to 43200"),
         ({"visibility_timeout": 99999}, "= 99999: must be a whole number from 0 to 43200"),
         ({"wait_time_seconds": 21}, "= 21: must be a whole number from 0 to 20"),
+        ({"max_receive_count": 1_001}, "= 1001: must be a whole number from 0 to 1000"),
         ({"wait_time_second": 1}, "Did you mean 'wait_time_seconds'?"),
         ({"endpoint_url": "localhost"}, "must be a URL such as http://localhost:4566"),
         ({"endpoint_url": "http://me:s3cr3t@localhost"}, "'http://**@localhost': must be a URL"),
