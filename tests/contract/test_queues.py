@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from celery_aws.aws.sqs import QueueService
+from celery_aws.core.dead_letters import owner_and_name
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.errors import (
     AlreadyExistsError,
@@ -14,7 +15,7 @@ from celery_aws.errors import (
     QueueNotFoundError,
     ThrottledError,
 )
-from celery_aws.names import QueueName, QueueUrl
+from celery_aws.names import AccountId, QueueArn, QueueName, QueueUrl
 
 MISSING = QueueUrl("http://localhost/000000000000/there-is-no-such-queue")
 
@@ -24,6 +25,17 @@ def test_a_created_queue_is_found_by_name(queue_service: QueueService, name: Que
 
     assert queue_service.queue_url(name) == url
     assert url.endswith(name)
+
+
+def test_a_queue_is_found_by_name_and_owner(queue_service: QueueService, name: QueueName) -> None:
+    url = queue_service.create_queue(name, {}, {})
+    owner, _ = owner_and_name(
+        QueueArn(queue_service.queue_attributes(url, ["QueueArn"])["QueueArn"])
+    )
+
+    assert queue_service.queue_url(name, owner=owner) == url
+    with pytest.raises(QueueNotFoundError):
+        queue_service.queue_url(name, owner=AccountId("999999999999"))
 
 
 def test_attributes_are_those_that_it_was_created_with(

@@ -15,12 +15,14 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from celery_aws.background import BackgroundThread
+from celery_aws.broker.dead_letters import DeadLetters, Rejected
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.settlement import Settlement, settle_once
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
+from celery_aws.core.messages import ReceivedMessage
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
 
@@ -56,6 +58,7 @@ class Acker(BackgroundThread):
         self._linger_seconds = linger_seconds
         self._clock = clock
         self._jitter = jitter
+        self._dead_letters = DeadLetters(clock)
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
         self._pending: deque[Settlement] = deque()
@@ -76,6 +79,16 @@ class Acker(BackgroundThread):
         """Let the queue hand the message out again after ``visible_in_seconds``."""
         self.gave_back_to.add(receipt.queue)
         self._submit(Settlement(receipt=receipt, visible_in_seconds=visible_in_seconds))
+
+    def reject(self, receipt: Receipt, message: ReceivedMessage, *, move: bool) -> None:
+        """Delete the message for good, if its queue has no dead-letter queue.
+
+        Args:
+            receipt: settles it.
+            message: as SQS handed it out.
+            move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
+        """
+        self._submit(Settlement(receipt=receipt, rejected=Rejected(message=message, move=move)))
 
     def flush(self, timeout_seconds: float) -> bool:
         """Settle everything that was submitted so far, without waiting for company.
@@ -161,9 +174,15 @@ class Acker(BackgroundThread):
         return wanted or self.stopping or len(self._pending) >= SQS_BATCH_ENTRIES
 
     def _settle(self, work: Sequence[Settlement]) -> None:
-        deletes = [(s.receipt.address, s) for s in work if s.visible_in_seconds is None]
+        deletes = [
+            (s.receipt.address, s)
+            for s in work
+            if s.visible_in_seconds is None and s.rejected is None
+        ]
         changes = [(s.receipt.address, s) for s in work if s.visible_in_seconds is not None]
-        for address, batch in batches(changes) + batches(deletes):
+        rejected = [(s.receipt.address, s) for s in work if s.rejected is not None]
+        # What was rejected comes last: moving it takes a request for each.
+        for address, batch in batches(changes) + batches(deletes) + batches(rejected):
             self._settle_batch(address, batch)
 
     def _settle_batch(self, address: QueueAddress, batch: Sequence[Settlement]) -> None:
@@ -183,7 +202,11 @@ class Acker(BackgroundThread):
         left = [list(batch)]
         for attempt in range(1, ATTEMPTS + 1):
             last = attempt == ATTEMPTS
-            left = [again for each in left for again in settle_once(address, each, last=last)]
+            left = [
+                again
+                for each in left
+                for again in settle_once(address, each, self._dead_letters, last=last)
+            ]
             if not left:
                 return
             self._clock.sleep(_BACKOFF.wait_seconds(attempt - 1, self._jitter))

@@ -110,11 +110,11 @@ class Channel(Publishing):
         self.qos.ack(delivery_tag)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give the message back, delete it, or leave it to its queue; from any thread.
+        """Give the message back, move it to the dead-letter queue or delete it, soon.
 
-        What becomes of it: :mod:`celery_aws.core.rejection`.
+        From any thread; what becomes of it: :mod:`celery_aws.core.rejection`.
 
-        Costs a GetQueueAttributes now and then, to know whether there is a dead-letter queue.
+        Costs nothing here; what it costs later: :mod:`celery_aws.broker.dead_letters`.
         """
         try:
             message = self.qos.get(delivery_tag)
@@ -187,4 +187,4 @@ class Channel(Publishing):
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
         properties["delivery_info"]["redelivered"] = received.redelivered
-        return SqsMessage(payload, channel=self, receipt=receipt)
+        return SqsMessage(payload, channel=self, receipt=receipt, received=received)

@@ -100,6 +100,9 @@ class SqsQoS:
             self._acker.delete(message.receipt)
         elif rejection.fate is Fate.GIVE_BACK:
             self._acker.give_back(message.receipt, visible_in_seconds=rejection.visible_in_seconds)
+        elif message.received is not None and rejection.fate is not Fate.LEAVE:
+            move = rejection.fate is Fate.MOVE_OR_DELETE
+            self._acker.reject(message.receipt, message.received, move=move)
 
     def restore_unacked(self) -> None:
         """Give back every message that is not settled."""

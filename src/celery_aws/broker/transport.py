@@ -103,7 +103,7 @@ class Transport(virtual.Transport):
     @cached_property
     def rejections(self) -> Rejections:
         """What becomes of rejected messages."""
-        return Rejections(self.directory, self.clock)
+        return Rejections(self.directory)
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""

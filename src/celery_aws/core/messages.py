@@ -29,6 +29,8 @@ class ReceivedMessage:
     #: How often SQS handed it out, this time included; approximate on standard queues.
     receive_count: int = 1
     message_group_id: str | None = None
+    #: In SQS's own form, as those of an :class:`OutgoingMessage`.
+    message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def redelivered(self) -> bool:

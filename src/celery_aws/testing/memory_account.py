@@ -7,7 +7,7 @@ DeleteQueue in the SQS API reference.
 from collections.abc import Mapping
 
 from celery_aws.limits import SQS_NAME_REUSE_SECONDS
-from celery_aws.names import QueueArn, QueueName, QueueUrl
+from celery_aws.names import AccountId, QueueArn, QueueName, QueueUrl
 from celery_aws.testing.memory_queue import MemoryQueue
 from celery_aws.testing.memory_rules import (
     RefusedError,
@@ -17,7 +17,7 @@ from celery_aws.testing.memory_rules import (
     redrive_policy_of,
 )
 
-_ACCOUNT = "000000000000"
+_ACCOUNT = AccountId("000000000000")
 
 
 class MemoryAccount:
@@ -28,12 +28,11 @@ class MemoryAccount:
         self._queues: dict[QueueName, MemoryQueue] = {}
         self._deleted_at: dict[QueueName, float] = {}
 
-    def named(self, name: QueueName) -> MemoryQueue:
-        """Return the queue of this name."""
-        try:
-            return self._queues[name]
-        except KeyError:
-            raise _missing() from None
+    def named(self, name: QueueName, owner: AccountId | None = None) -> MemoryQueue:
+        """Return the queue of this name; nobody else (``owner``) has any."""
+        if name not in self._queues or owner not in (None, _ACCOUNT):
+            raise _missing()
+        return self._queues[name]
 
     def at(self, url: QueueUrl) -> MemoryQueue:
         """Return the queue of this URL."""

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from celery_aws import limits
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
@@ -36,6 +37,8 @@ class StoredMessage:
     message_id: str
     body: str
     group: str | None
+    #: In SQS's own form.
+    attributes: Mapping[str, Mapping[str, Any]]
     sent_at: float
     #: When it can be received (again).
     visible_at: float
@@ -107,6 +110,7 @@ class MemoryQueue:
             message_id=f"{self.name}-message-{next(self._numbers)}",
             body=message.body,
             group=message.message_group_id,
+            attributes=message.message_attributes,
             sent_at=now,
             visible_at=now + delay,
         )
@@ -217,6 +221,7 @@ class MemoryQueue:
             receipt_handle=message.handle,
             receive_count=message.receive_count,
             message_group_id=message.group,
+            message_attributes=message.attributes,
         )
 
     def _received(self, handle: ReceiptHandle) -> StoredMessage:

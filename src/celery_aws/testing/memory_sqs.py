@@ -25,7 +25,7 @@ from celery_aws.aws.sqs import BatchFailure
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError
-from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
+from celery_aws.names import AccountId, QueueName, QueueUrl, ReceiptHandle
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_account import MemoryAccount
 from celery_aws.testing.memory_faults import Faults
@@ -108,10 +108,10 @@ class MemorySqs:
 
     # QueueService.
 
-    def queue_url(self, name: QueueName) -> QueueUrl:
-        """Return the URL of a queue."""
+    def queue_url(self, name: QueueName, *, owner: AccountId | None = None) -> QueueUrl:
+        """Return the URL of a queue; there is one account only."""
         with self._request("GetQueueUrl", name):
-            return self._account.named(name).url
+            return self._account.named(name, owner).url
 
     def create_queue(
         self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import Reject
 from celery.result import AsyncResult, allow_join_result
 from celery.signals import worker_process_shutdown, worker_shutdown
 
@@ -54,6 +55,16 @@ def work(seconds: float) -> int:
 
 @app.task(name="proj.fail")
 def fail(why: str) -> None:
+    raise LookupError(why)
+
+
+@app.task(name="proj.reject", acks_late=True)
+def reject(why: str) -> None:
+    raise Reject(why, requeue=False)
+
+
+@app.task(name="proj.fail_unacknowledged", acks_late=True, acks_on_failure_or_timeout=False)
+def fail_unacknowledged(why: str) -> None:
     raise LookupError(why)
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from amqp.exceptions import NotFound
+from celery import Celery
 from kombu import Queue
 
 from celery_aws.errors import UnsupportedError
@@ -11,6 +12,8 @@ from celery_aws.names import QueueName
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import TASKS, Client, Connect
+
+ATTRIBUTES = {"tenant": {"DataType": "String", "StringValue": "7"}}
 
 
 class TestConsuming:
@@ -57,6 +60,34 @@ class TestConsuming:
         client.settled()
 
         assert client.kept() == 0
+
+    def test_a_rejected_message_of_a_known_task_is_a_dead_letter(
+        self, client: Client, shop: Celery
+    ) -> None:
+        client.publish(headers={"task": "shop.mail"}, message_attributes=ATTRIBUTES)
+        client.consume()
+        client.drain()
+        (sent,) = client.sqs.messages(QueueName("celery"))
+
+        client.messages[0].reject()
+        client.messages[0].channel.basic_reject("an unknown tag")
+        client.settled()
+
+        assert client.kept() == 0
+        (moved,) = client.sqs.messages(QueueName("celery-dead-letter"))
+        assert (moved.body, moved.attributes) == (sent.body, ATTRIBUTES)
+
+    def test_a_rejected_message_of_an_unknown_task_stays(
+        self, client: Client, shop: Celery
+    ) -> None:
+        client.publish(headers={"task": "shop.new"})
+        client.consume()
+        client.drain()
+
+        client.messages[0].reject()
+        client.settled()
+
+        assert (client.kept(), client.visible()) == (1, 0)
 
     def test_without_acknowledgements_it_is_deleted_on_delivery(self, client: Client) -> None:
         client.publish()
