@@ -8,6 +8,7 @@ the SQS developer guide; GetQueueUrl in the SQS API reference (QueueOwnerAWSAcco
 
 import logging
 from dataclasses import dataclass
+from enum import Enum
 
 from celery_aws.broker.message import Receipt
 from celery_aws.clock import Clock
@@ -37,6 +38,18 @@ class Rejected:
     move: bool
 
 
+class Disposal(Enum):
+    """What became of a rejected message."""
+
+    #: It is in the dead-letter queue: to be deleted from its own, but nothing that it points to.
+    MOVED = "moved"
+    #: Its queue has no dead-letter queue: to be deleted.
+    UNWANTED = "unwanted"
+    #: It stays: SQS hands it out again when its visibility timeout ends, and moves it after its
+    #: receives.
+    LEFT = "left"
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Known:
     """What is known of a queue's dead letters, and until when it is believed."""
@@ -56,16 +69,12 @@ class DeadLetters:
         self._known: dict[QueueUrl, _Known] = {}
         self._warned: set[QueueUrl] = set()
 
-    def dispose(self, receipt: Receipt, rejected: Rejected) -> bool:
-        """Move the message if it shall be moved, and tell whether to delete it from its queue.
+    def dispose(self, receipt: Receipt, rejected: Rejected) -> Disposal:
+        """Move the message if it shall be moved; never delete it.
 
         Args:
             receipt: says where it came from.
             rejected: the message.
-
-        Returns:
-            True if it is in the dead-letter queue, or its queue has none. False if it stays: SQS
-            hands it out again when its visibility timeout ends, and moves it after its receives.
 
         Raises:
             TemporaryError: ask again later; the message may be in the dead-letter queue already.
@@ -75,9 +84,9 @@ class DeadLetters:
         """
         known = self._look_up(receipt)
         if not known.exists:
-            return True
+            return Disposal.UNWANTED
         if known.url is None or not rejected.move:
-            return False
+            return Disposal.LEFT
         return self._move(receipt, rejected.message, known.url)
 
     def _look_up(self, receipt: Receipt) -> _Known:
@@ -106,7 +115,7 @@ class DeadLetters:
             return _Known(exists=True, believed_until=believed_until)
         return _Known(exists=True, believed_until=believed_until, url=target)
 
-    def _move(self, receipt: Receipt, message: ReceivedMessage, target: QueueUrl) -> bool:
+    def _move(self, receipt: Receipt, message: ReceivedMessage, target: QueueUrl) -> Disposal:
         try:
             receipt.address.service.send(target, _outgoing(message, target))
         except TemporaryError:
@@ -118,14 +127,14 @@ class DeadLetters:
                 self._known[receipt.address.url] = _Known(
                     exists=True, believed_until=self._clock.monotonic() + REDRIVE_POLICY_SECONDS
                 )
-            return False
+            return Disposal.LEFT
         logger.info(
             "queue %s: rejected message %s is now in %s",
             receipt.queue,
             message.message_id,
             target,
         )
-        return True
+        return Disposal.MOVED
 
     def _warn(self, receipt: Receipt, error: Exception) -> None:
         if receipt.address.url in self._warned:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from celery_aws.aws.sqs import BatchFailure
-from celery_aws.broker.dead_letters import DeadLetters, Rejected
+from celery_aws.broker.dead_letters import DeadLetters, Disposal, Rejected
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
@@ -71,7 +71,7 @@ def _disposed(
             ready.append(each)
             continue
         try:
-            if dead_letters.dispose(each.receipt, each.rejected):
+            if dead_letters.dispose(each.receipt, each.rejected) is not Disposal.LEFT:
                 # It is moved once: from now on it is a delete like any other.
                 ready.append(replace(each, rejected=None))
         except TemporaryError as error:

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from celery_aws.broker.dead_letters import REDRIVE_POLICY_SECONDS, DeadLetters, Rejected
+from celery_aws.broker.dead_letters import (
+    REDRIVE_POLICY_SECONDS,
+    DeadLetters,
+    Disposal,
+    Rejected,
+)
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
@@ -37,7 +42,7 @@ class Letter:
         self.receipt = Receipt(queue=queue, address=address, handle=self.message.receipt_handle)
         self._before = len(bench.sqs.calls)
 
-    def disposed(self, *, move: bool = True) -> bool:
+    def disposed(self, *, move: bool = True) -> Disposal:
         return self.dead_letters.dispose(self.receipt, Rejected(message=self.message, move=move))
 
     def asked(self) -> list[str]:
@@ -52,7 +57,7 @@ def letter(bench: Bench) -> Letter:
 def test_a_message_is_moved_as_it_was_received(bench: Bench) -> None:
     letter = Letter(bench, message_group_id="tenant-7", message_attributes=ATTRIBUTES)
 
-    assert letter.disposed()
+    assert letter.disposed() is Disposal.MOVED
 
     (moved,) = bench.sqs.messages(DEAD)
     assert (moved.body, moved.group, moved.attributes) == ("task", "tenant-7", ATTRIBUTES)
@@ -64,14 +69,14 @@ def test_one_of_a_fifo_queue_is_moved_once_however_often_it_is_tried(bench: Benc
     with pytest.raises(UnreachableError):
         letter.disposed()
 
-    assert letter.disposed()
+    assert letter.disposed() is Disposal.MOVED
 
     (moved,) = bench.sqs.messages(QueueName("orders-dead-letter.fifo"))
     assert (moved.body, moved.group) == ("task", "g")
 
 
 def test_what_shall_not_move_is_left(bench: Bench, letter: Letter) -> None:
-    assert not letter.disposed(move=False)
+    assert letter.disposed(move=False) is Disposal.LEFT
 
     assert bench.bodies(DEAD) == []
 
@@ -80,7 +85,7 @@ def test_what_shall_not_move_is_left(bench: Bench, letter: Letter) -> None:
 def test_without_a_dead_letter_queue_it_is_to_be_deleted(bench: Bench, move: bool) -> None:
     bench.directory = bench.new_directory(max_receive_count=0)
 
-    assert Letter(bench).disposed(move=move)
+    assert Letter(bench).disposed(move=move) is Disposal.UNWANTED
 
 
 def test_the_queue_is_looked_up_once_in_five_minutes(bench: Bench, letter: Letter) -> None:
@@ -99,9 +104,9 @@ def test_what_cannot_be_moved_is_left_with_one_warning(
 ) -> None:
     bench.sqs.faults.fail(operation, AccessDeniedError("not for you"), times=2)
 
-    assert not letter.disposed()
+    assert letter.disposed() is Disposal.LEFT
     bench.clock.advance(REDRIVE_POLICY_SECONDS)
-    assert not letter.disposed()
+    assert letter.disposed() is Disposal.LEFT
 
     (record,) = caplog.records
     assert "not for you" in record.message
@@ -114,12 +119,12 @@ def test_a_queue_that_takes_nothing_is_not_tried_for_every_message(
 ) -> None:
     bench.sqs.faults.fail("SendMessage", error)
 
-    assert not letter.disposed()
-    assert not letter.disposed()
+    assert letter.disposed() is Disposal.LEFT
+    assert letter.disposed() is Disposal.LEFT
     assert letter.asked().count("SendMessage") == 1
 
     bench.clock.advance(REDRIVE_POLICY_SECONDS)
-    assert letter.disposed()
+    assert letter.disposed() is Disposal.MOVED
 
 
 def test_a_message_that_is_refused_says_nothing_about_the_next(
@@ -127,8 +132,8 @@ def test_a_message_that_is_refused_says_nothing_about_the_next(
 ) -> None:
     bench.sqs.faults.fail("SendMessage", InvalidRequestError("too large for this queue"))
 
-    assert not letter.disposed()
-    assert letter.disposed()
+    assert letter.disposed() is Disposal.LEFT
+    assert letter.disposed() is Disposal.MOVED
 
 
 @pytest.mark.parametrize("operation", ["GetQueueAttributes", "GetQueueUrl", "SendMessage"])
@@ -140,7 +145,7 @@ def test_what_fails_for_now_is_to_be_tried_again(
     with pytest.raises(ThrottledError):
         letter.disposed()
 
-    assert letter.disposed()
+    assert letter.disposed() is Disposal.MOVED
     assert bench.bodies(DEAD) == ["task"]
 
 
@@ -164,5 +169,5 @@ def test_a_queue_that_cannot_be_found_is_one_all_the_same(
     address = QueueAddress(url=letter.receipt.address.url, service=Elsewhere())  # type: ignore[arg-type]
     letter.receipt = replace(letter.receipt, address=address)
 
-    assert not letter.disposed()
+    assert letter.disposed() is Disposal.LEFT
     assert bench.bodies(NAME) == ["task"]
