@@ -187,4 +187,7 @@ class Channel(Publishing):
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
         properties["delivery_info"]["redelivered"] = received.redelivered
+        if received.message_group_id is not None:
+            # Whoever sent it, and however often it was retried: what the next retry inherits.
+            properties["MessageGroupId"] = received.message_group_id
         return SqsMessage(payload, channel=self, receipt=receipt, received=received)

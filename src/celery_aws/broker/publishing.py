@@ -5,6 +5,7 @@ from typing import Any
 from kombu.utils.uuid import uuid
 
 from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
+from celery_aws.broker.current_task import group_of_current_task
 from celery_aws.broker.queues import QueueVerbs
 from celery_aws.clock import Clock
 from celery_aws.core.envelope import encode_body
@@ -32,6 +33,7 @@ class Publishing(QueueVerbs):
             message,
             queue=self.directory.name(name),
             as_base64=self.directory.options.sqs_base64_encoding,
+            inherited_group=group_of_current_task(message.get("headers") or {}),
             new_deduplication_id=uuid,
         )
         for pause_seconds in (*NEW_QUEUE_PAUSES_SECONDS, None):

@@ -75,6 +75,18 @@ def third_time(self: Any) -> int:
     return int(self.request.retries)
 
 
+@app.task(name="proj.group_after_retries", bind=True, max_retries=5)
+def group_after_retries(self: Any) -> Any:
+    if self.request.retries < 2:
+        raise self.retry(countdown=0)
+    return self.request.properties.get("MessageGroupId")
+
+
+@app.task(name="proj.replaced", bind=True)
+def replaced(self: Any) -> Any:
+    return self.replace(group_after_retries.s())
+
+
 @app.task(name="proj.quiet", ignore_result=True)
 def quiet() -> str:
     return "nobody reads this"

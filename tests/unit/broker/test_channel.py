@@ -38,6 +38,16 @@ class TestConsuming:
 
         assert client.kept() == 0
 
+    def test_its_group_is_the_one_that_sqs_names(self, client: Client) -> None:
+        client.publish(MessageGroupId="tenant-7")
+        client.publish()
+        client.consume()
+
+        client.drain(2)
+
+        groups = [message.properties.get("MessageGroupId") for message in client.messages]
+        assert groups == ["tenant-7", None]
+
     def test_a_message_given_back_is_redelivered(self, client: Client) -> None:
         client.publish()
         client.consume()
