@@ -60,6 +60,11 @@ SQS_RETENTION_SECONDS_MIN = 60
 SQS_RETENTION_SECONDS_MAX = 1_209_600
 SQS_RETENTION_SECONDS_DEFAULT = 345_600
 
+#: Receives of a message before SQS moves it to the dead-letter queue: at least and at most
+#: ("Using dead-letter queues in Amazon SQS", maxReceiveCount).
+SQS_MAX_RECEIVE_COUNT_MIN = 1
+SQS_MAX_RECEIVE_COUNT_MAX = 1_000
+
 #: Seconds of the visibility timeout of a queue that names none (CreateQueue).
 SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
 

@@ -15,6 +15,9 @@ QueueName = NewType("QueueName", str)
 #: ``arn:aws:sqs:eu-west-1:123456789012:hoge-celery``
 QueueArn = NewType("QueueArn", str)
 
+#: ``123456789012``: whose queue it is.
+AccountId = NewType("AccountId", str)
+
 #: ``celery``: the name in Celery's and AMQP's sense, before the prefix.
 AmqpQueue = NewType("AmqpQueue", str)
 

@@ -6,9 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from celery_aws.aws.sqs import QueueService
+from celery_aws.core.dead_letters import owner_and_name
 from celery_aws.core.messages import OutgoingMessage
-from celery_aws.errors import AlreadyExistsError, AwsError, QueueNotFoundError, ThrottledError
-from celery_aws.names import QueueName, QueueUrl
+from celery_aws.errors import (
+    AlreadyExistsError,
+    AwsError,
+    InvalidRequestError,
+    QueueNotFoundError,
+    ThrottledError,
+)
+from celery_aws.names import AccountId, QueueArn, QueueName, QueueUrl
 
 MISSING = QueueUrl("http://localhost/000000000000/there-is-no-such-queue")
 
@@ -18,6 +25,17 @@ def test_a_created_queue_is_found_by_name(queue_service: QueueService, name: Que
 
     assert queue_service.queue_url(name) == url
     assert url.endswith(name)
+
+
+def test_a_queue_is_found_by_name_and_owner(queue_service: QueueService, name: QueueName) -> None:
+    url = queue_service.create_queue(name, {}, {})
+    owner, _ = owner_and_name(
+        QueueArn(queue_service.queue_attributes(url, ["QueueArn"])["QueueArn"])
+    )
+
+    assert queue_service.queue_url(name, owner=owner) == url
+    with pytest.raises(QueueNotFoundError):
+        queue_service.queue_url(name, owner=AccountId("999999999999"))
 
 
 def test_attributes_are_those_that_it_was_created_with(
@@ -152,3 +170,41 @@ def test_a_message_received_too_often_goes_to_the_dead_letter_queue(
     assert [message.body for message in first] == ["poison"]
     assert again == []
     assert [message.body for message in buried] == ["poison"]
+
+
+@pytest.mark.parametrize("max_receive_count", [0, 1_001])
+def test_a_receive_count_out_of_range_is_refused(
+    queue_service: QueueService, name: QueueName, max_receive_count: int
+) -> None:
+    dead = queue_service.create_queue(QueueName(f"{name}-dead"), {}, {})
+    arn = queue_service.queue_attributes(dead, ["QueueArn"])["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count})
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(name, {"RedrivePolicy": policy}, {})
+
+
+def test_a_dead_letter_queue_that_does_not_exist_is_refused(
+    queue_service: QueueService, name: QueueName
+) -> None:
+    other = queue_service.create_queue(QueueName(f"{name}-other"), {}, {})
+    arn = queue_service.queue_attributes(other, ["QueueArn"])["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": f"{arn}-missing", "maxReceiveCount": 1})
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(name, {"RedrivePolicy": policy}, {})
+
+
+@pytest.mark.aws_only("a FIFO queue takes a standard dead-letter queue")
+def test_a_dead_letter_queue_of_another_type_is_refused(
+    queue_service: QueueService, name: QueueName
+) -> None:
+    dead = queue_service.create_queue(QueueName(f"{name}-dead"), {}, {})
+    arn = queue_service.queue_attributes(dead, ["QueueArn"])["QueueArn"]
+    attributes = {
+        "FifoQueue": "true",
+        "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1}),
+    }
+
+    with pytest.raises(InvalidRequestError):
+        queue_service.create_queue(QueueName(f"{name}.fifo"), attributes, {})

@@ -17,7 +17,7 @@ def names() -> list[str]:
 def test_a_limit_is_a_number_with_its_unit_and_its_page(name: str) -> None:
     assert isinstance(getattr(limits, name), int)
     assert re.search(
-        r"_(ATTRIBUTES|BYTES|SECONDS|ENTRIES|KEYS|CHARACTERS)(_MIN|_MAX|_DEFAULT)?$", name
+        r"_(ATTRIBUTES|BYTES|SECONDS|ENTRIES|KEYS|CHARACTERS|COUNT)(_MIN|_MAX|_DEFAULT)?$", name
     )
     text = SOURCE.read_text()
     block = text[: text.index(f"\n{name} = ")].rpartition("\n\n")[2]

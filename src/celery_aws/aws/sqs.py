@@ -13,11 +13,10 @@ from botocore.parsers import ResponseParserError
 from celery_aws.aws.access import Access
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
-from celery_aws.core.large_messages import POINTER_ATTRIBUTES
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
-from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
+from celery_aws.names import AccountId, QueueName, QueueUrl, ReceiptHandle
 
 _NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in page"
 
@@ -45,8 +44,8 @@ class BatchFailure:
 class QueueService(Protocol):
     """What the broker asks of SQS. Each method is one request, and raises :class:`AwsError`."""
 
-    def queue_url(self, name: QueueName) -> QueueUrl:
-        """Return the URL of a queue (GetQueueUrl)."""
+    def queue_url(self, name: QueueName, *, owner: AccountId | None = None) -> QueueUrl:
+        """Return the URL of a queue, of our own account or that of ``owner`` (GetQueueUrl)."""
 
     def create_queue(
         self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
@@ -100,10 +99,13 @@ class SqsQueueService:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    def queue_url(self, name: QueueName) -> QueueUrl:
+    def queue_url(self, name: QueueName, *, owner: AccountId | None = None) -> QueueUrl:
         """Return the URL of a queue."""
+        request: dict[str, Any] = {"QueueName": name}
+        if owner is not None:
+            request["QueueOwnerAWSAccountId"] = owner
         with translated("sqs", "GetQueueUrl", name):
-            return QueueUrl(_text_of(self._client().get_queue_url(QueueName=name), "QueueUrl"))
+            return QueueUrl(_text_of(self._client().get_queue_url(**request), "QueueUrl"))
 
     def create_queue(
         self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
@@ -151,7 +153,7 @@ class SqsQueueService:
             "MaxNumberOfMessages": max_messages,
             "WaitTimeSeconds": wait_seconds,
             "MessageSystemAttributeNames": list(RECEIVED_ATTRIBUTES),
-            "MessageAttributeNames": list(POINTER_ATTRIBUTES),
+            "MessageAttributeNames": ["All"],
         }
         if visibility_timeout_seconds is not None:
             request["VisibilityTimeout"] = visibility_timeout_seconds

@@ -18,6 +18,7 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from celery_aws.background import BackgroundThread
+from celery_aws.broker.dead_letters import DeadLetters, Rejected
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
@@ -26,6 +27,7 @@ from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches
+from celery_aws.core.messages import ReceivedMessage
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
 
@@ -84,6 +86,7 @@ class Acker(BackgroundThread):
         self._on_deleted = on_deleted
         self._jitter = jitter
         self._record = delivery_record()
+        self._dead_letters = DeadLetters(clock)
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
         self._pending: deque[Settlement] = deque()
@@ -124,6 +127,23 @@ class Acker(BackgroundThread):
         with self._changed:
             self._flush_up_to = max(self._unfinished, default=0)
             self._changed.notify_all()
+
+    def reject(self, receipt: Receipt, message: ReceivedMessage, *, move: bool) -> None:
+        """Delete the message for good, if its queue has no dead-letter queue.
+
+        Args:
+            receipt: settles it.
+            message: as SQS handed it out.
+            move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
+        """
+        self._leases.settling(receipt)
+        self._submit(
+            Settlement(
+                receipt=receipt,
+                rejected=Rejected(message=message, move=move),
+                number=next(self._numbers),
+            )
+        )
 
     def flush(self, timeout_seconds: float) -> bool:
         """Settle everything that was submitted so far, without waiting for company.
@@ -250,7 +270,7 @@ class Acker(BackgroundThread):
 
     def _settle(self, batch: _Batch) -> None:
         try:
-            outcome = settle_once(batch.address, batch.settlements)
+            outcome = settle_once(batch.address, batch.settlements, self._dead_letters)
             self._after(batch, outcome)
         except Exception:
             # A bug here must neither end the thread nor reach Celery's callback.
@@ -268,7 +288,7 @@ class Acker(BackgroundThread):
         self._record.count("deleted", len(deleted))
         self._record.count("given_back", len(outcome.settled) - len(deleted))
         self._record.count("unsettled", len(outcome.given_up))
-        self._finish([*outcome.settled, *outcome.given_up])
+        self._finish([*outcome.settled, *outcome.left, *outcome.given_up])
         if deleted and self._on_deleted is not None:
             self._on_deleted(deleted)
         if outcome.again:
@@ -307,10 +327,17 @@ class Acker(BackgroundThread):
 
 
 def _batches(settlements: Sequence[Settlement]) -> list[_Batch]:
-    changes = [(s.receipt.address, s) for s in settlements if s.visible_in_seconds is not None]
-    deletes = [(s.receipt.address, s) for s in settlements if s.visible_in_seconds is None]
-    # What is given back first: somebody may wait for it.
+    changes, deletes, rejected = [], [], []
+    for each in settlements:
+        if each.visible_in_seconds is not None:
+            changes.append((each.receipt.address, each))
+        elif each.rejected is None:
+            deletes.append((each.receipt.address, each))
+        else:
+            rejected.append((each.receipt.address, each))
+    # What is given back comes first: somebody may wait for it. What was rejected comes last:
+    # moving it takes a request for each.
     return [
         _Batch(address=address, settlements=of_one_queue)
-        for address, of_one_queue in batches(changes) + batches(deletes)
+        for address, of_one_queue in batches(changes) + batches(deletes) + batches(rejected)
     ]

@@ -64,7 +64,7 @@ class Channel(Publishing):
             if no_ack:
                 self._acker.delete(delivery.receipt)
             else:
-                self._leases.describe(delivery.receipt, message.task_name)
+                self._leases.describe(delivery.receipt, message.description)
                 self.qos.append(message, message.delivery_tag, reserved=True)
             callback(message)
 
@@ -131,11 +131,11 @@ class Channel(Publishing):
         self.qos.ack(delivery_tag)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give the message back, delete it, or leave it to its queue; from any thread.
+        """Give the message back, move it to the dead-letter queue or delete it, soon.
 
-        What becomes of it: :mod:`celery_aws.core.rejection`.
+        From any thread; what becomes of it: :mod:`celery_aws.core.rejection`.
 
-        Costs a GetQueueAttributes now and then, to know whether there is a dead-letter queue.
+        Costs nothing here; what it costs later: :mod:`celery_aws.broker.dead_letters`.
         """
         try:
             message = self.qos.get(delivery_tag)
@@ -222,4 +222,7 @@ class Channel(Publishing):
         properties["delivery_tag"] = self._next_delivery_tag()
         receives = received.receive_count - give_backs().times(received.message_id)
         properties["delivery_info"]["redelivered"] = receives > 1
-        return SqsMessage(payload, channel=self, receipt=receipt, error=received.error)
+        if received.message_group_id is not None:
+            # Whoever sent it, and however often it was retried: what the next retry inherits.
+            properties["MessageGroupId"] = received.message_group_id
+        return SqsMessage(payload, channel=self, receipt=receipt, received=received)

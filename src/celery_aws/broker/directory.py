@@ -5,29 +5,25 @@ called (it ends at 1,000 queues and needs a right on all of them). A queue that 
 created when that is allowed, and an existing one is never changed.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from celery_aws.aws.access import Access, access_of
 from celery_aws.aws.sqs import QueueService, SqsQueueService
+from celery_aws.broker.creation import QueueCreation
+from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import BrokerOptions, PredefinedQueue
 from celery_aws.config.credentials import credentials_or_none
 from celery_aws.config.urls import BrokerUrl
 from celery_aws.core.queue_names import is_fifo, name_of_url, name_problem, queue_name
-from celery_aws.errors import (
-    AccessDeniedError,
-    AlreadyExistsError,
-    ConfigurationError,
-    QueueNotFoundError,
-)
+from celery_aws.errors import AccessDeniedError, ConfigurationError, QueueNotFoundError
 from celery_aws.names import AmqpQueue, QueueName, QueueUrl
 from celery_aws.process import PerProcess
 
-logger = logging.getLogger(__name__)
-
 #: Makes the service that asks with one access: :class:`SqsQueueService`, or a test's double.
 ServiceFactory = Callable[[Access], QueueService]
+
+_CLOCK = SystemClock()
 
 #: Celery's default queue, asked for when a connection has to be proved.
 PROBE_QUEUE = AmqpQueue("celery")
@@ -51,15 +47,21 @@ class QueueDirectory:
         options: the broker's options.
         access: where the broker is and who asks.
         services: makes the service for it, and for predefined queues with their own access.
+        clock: for the pauses after a queue was created.
     """
 
     def __init__(
-        self, options: BrokerOptions, access: Access, services: ServiceFactory = SqsQueueService
+        self,
+        options: BrokerOptions,
+        access: Access,
+        services: ServiceFactory = SqsQueueService,
+        clock: Clock = _CLOCK,
     ) -> None:
         self.options = options
         self._access = access
         self._services = services
         self._service = services(access)
+        self._creation = QueueCreation(self._service, options, clock)
         self._addresses: dict[QueueName, QueueAddress] = {}
         self._reachable = False
 
@@ -74,7 +76,8 @@ class QueueDirectory:
             QueueNotFoundError: it is missing, and may not be created.
             AccessDeniedError: the queue may neither be seen nor created.
 
-        Costs nothing once known; else one GetQueueUrl, and one CreateQueue if it is missing.
+        Costs nothing once known; else one GetQueueUrl, and if it is missing what
+        :meth:`celery_aws.broker.creation.QueueCreation.create` costs.
         """
         name = self.name(queue)
         try:
@@ -142,7 +145,8 @@ class QueueDirectory:
         except QueueNotFoundError as error:
             if self.options.predefined_queues or not self.options.create_missing_queues:
                 raise
-            return self._create(name, error)
+            url = self._creation.create(name, served=name, missing=error)
+            return QueueAddress(url=url, service=self._service)
 
     def _find(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
         predefined = self.options.predefined_queues
@@ -192,36 +196,15 @@ class QueueDirectory:
         )
         return self._services(access)
 
-    def _create(self, name: QueueName, missing: QueueNotFoundError) -> QueueAddress:
-        options = self.options
-        attributes = {"VisibilityTimeout": str(options.visibility_timeout)}
-        if is_fifo(name):
-            attributes["FifoQueue"] = "true"
-        attributes.update(options.sqs_creation_attributes)
-        try:
-            url = self._service.create_queue(name, attributes, options.queue_tags)
-            logger.info("created the SQS queue %s", name)
-        except AlreadyExistsError:
-            # Another process was faster, with other attributes; the queue is there.
-            url = self._service.queue_url(name)
-        except AccessDeniedError as error:
-            raise QueueNotFoundError(
-                f"it does not exist, and creating it is not permitted ({error.reason})",
-                service="sqs",
-                operation="CreateQueue",
-                code=error.code,
-                resource=name,
-                remedy="Create the queue, check region and queue_name_prefix, or grant "
-                "sqs:CreateQueue",
-            ) from missing
-        return QueueAddress(url=url, service=self._service)
-
 
 _directories: PerProcess[tuple[object, ...], QueueDirectory] = PerProcess()
 
 
 def queue_directory(
-    url: BrokerUrl, options: BrokerOptions, services: ServiceFactory = SqsQueueService
+    url: BrokerUrl,
+    options: BrokerOptions,
+    services: ServiceFactory = SqsQueueService,
+    clock: Clock = _CLOCK,
 ) -> QueueDirectory:
     """Return this process's directory for a broker URL and its options.
 
@@ -229,6 +212,7 @@ def queue_directory(
         url: the broker URL, parsed.
         options: the broker's options.
         services: see :class:`QueueDirectory`; another factory has another directory.
+        clock: see :class:`QueueDirectory`; the same for another clock.
 
     Raises:
         ConfigurationError: no region.
@@ -238,8 +222,8 @@ def queue_directory(
     access = broker_access(url, options)
     # The options are compared by their text: they hold mappings, which have no hash. What the
     # text leaves out (secrets of predefined queues) is in the queue's URL or in the access.
-    key = (access.key(), repr(options), _secrets(options), services)
-    return _directories.get(key, lambda: QueueDirectory(options, access, services))
+    key = (access.key(), repr(options), _secrets(options), services, clock)
+    return _directories.get(key, lambda: QueueDirectory(options, access, services, clock))
 
 
 def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:

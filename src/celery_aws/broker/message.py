@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kombu.transport import virtual
@@ -45,6 +45,15 @@ class SqsMessage(virtual.Message):
     and stock sends the whole body twice that way. A body that cannot be decoded does not raise
     here, where it would end the worker; it is kept in ``errors``, and Celery reports it as a
     message that it cannot decode.
+
+    Celery acknowledges what it cannot decode (celery/worker/consumer/consumer.py
+    ``on_decode_error``), which would delete it. Here that is a rejection: the message goes to the
+    dead-letter queue after its receives, and is deleted only where there is none.
+
+    Attributes:
+        receipt: settles it.
+        received: it, as SQS handed it out; kept for as long as the message, because a rejected
+            one goes to the dead-letter queue as it came. At most 1 MiB.
     """
 
     def __init__(
@@ -52,10 +61,13 @@ class SqsMessage(virtual.Message):
         payload: Mapping[str, Any],
         channel: Any = None,
         receipt: Receipt | None = None,
-        error: Exception | None = None,
+        received: ReceivedMessage | None = None,
         **kwargs: Any,
     ) -> None:
         self.receipt = receipt
+        # Without what is in S3: that stays there.
+        self.received = received and replace(received, stored_body=None)
+        self._decoding_failed = False
         self.errors: list[Any] = []
         properties = payload["properties"]
         body = payload.get("body") or ""
@@ -63,7 +75,8 @@ class SqsMessage(virtual.Message):
             body = decode_body(body, properties.get("body_encoding"))
         except ValueError:
             self.errors.append(sys.exc_info())
-        if error is not None:
+        if received is not None and received.error is not None:
+            error = received.error
             self.errors.append((type(error), error, error.__traceback__))
         # Past the virtual base, which would decode once more and let errors out.
         super(virtual.Message, self).__init__(
@@ -80,6 +93,33 @@ class SqsMessage(virtual.Message):
         )
 
     @property
-    def task_name(self) -> str:
+    def description(self) -> str:
         """Name and id of its task, for a log."""
         return f"task {self.headers.get('task')}[{self.headers.get('id')}]"
+
+    @property
+    def task(self) -> str | None:
+        """Name of its task, None if it names none or it is not known yet."""
+        # Protocol 1 has no headers: the name is in the body, which Celery has decoded by then.
+        body = self._decoded_cache if isinstance(self._decoded_cache, dict) else {}
+        name = self.headers.get("task", body.get("task"))
+        return name if isinstance(name, str) else None
+
+    @property
+    def undecodable(self) -> bool:
+        """True if somebody tried to decode it, and could not."""
+        return bool(self.errors) or self._decoding_failed
+
+    def ack(self, multiple: bool = False) -> None:
+        """Acknowledge it; what could not be decoded is rejected instead."""
+        if self.undecodable:
+            self.reject()
+        else:
+            super().ack(multiple=multiple)
+
+    def _decode(self) -> Any:
+        try:
+            return super()._decode()
+        except Exception:
+            self._decoding_failed = True
+            raise

@@ -7,6 +7,8 @@ from typing import Any
 
 from kombu.utils.uuid import uuid
 
+from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
+from celery_aws.broker.current_task import group_of_current_task
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.queues import QueueVerbs
 from celery_aws.clock import Clock
@@ -15,10 +17,6 @@ from celery_aws.core.envelope import encode_body
 from celery_aws.core.outgoing import outgoing_message
 from celery_aws.errors import QueueNotFoundError, TemporaryError
 from celery_aws.names import AmqpQueue
-
-#: Pauses before a send is tried again that found no queue: SQS needs about a second before a
-#: queue that was just created can be used.
-_NEW_QUEUE_PAUSES_SECONDS = (0.5, 1.0, 2.0)
 
 
 class Publishing(QueueVerbs):
@@ -50,9 +48,10 @@ class Publishing(QueueVerbs):
             message,
             queue=queue_name,
             as_base64=self.directory.options.sqs_base64_encoding,
+            inherited_group=group_of_current_task(message.get("headers") or {}),
             new_deduplication_id=uuid,
         )
-        for pause_seconds in (*_NEW_QUEUE_PAUSES_SECONDS, None):
+        for pause_seconds in (*NEW_QUEUE_PAUSES_SECONDS, None):
             address = self.directory.address(name)
             try:
                 self._large_messages.send(address, outgoing, queue=queue_name)

@@ -125,8 +125,11 @@ class SqsQoS:
             self._acker.delete(message.receipt)
         elif rejection.fate is Fate.GIVE_BACK:
             self._acker.give_back(message.receipt, visible_in_seconds=rejection.visible_in_seconds)
-        else:
+        elif message.received is None or rejection.fate is Fate.LEAVE:
             self._acker.leave(message.receipt)
+        else:
+            move = rejection.fate is Fate.MOVE_OR_DELETE
+            self._acker.reject(message.receipt, message.received, move=move)
 
     def restore_unacked(self) -> None:
         """Give back every message that is not settled, but for those of tasks that go on."""

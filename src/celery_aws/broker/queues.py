@@ -88,7 +88,10 @@ class QueueVerbs(virtual.Channel):
         if_empty: bool = False,
         **_: Any,
     ) -> None:
-        """Delete the queue with all its messages; a missing one is no error."""
+        """Delete the queue with all its messages; a missing one is no error.
+
+        Its dead-letter queue stays, with what is in it.
+        """
         name = AmqpQueue(queue)
         if if_empty and self._size(name):
             return

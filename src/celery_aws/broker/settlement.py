@@ -1,15 +1,17 @@
 """One request's worth of settlements, without thread or pauses: ask, and sort what failed.
 
-What cannot be settled is logged with its message's fate: it is delivered again when its
-visibility timeout ends. Facts: DeleteMessageBatch and ChangeMessageVisibilityBatch in the SQS
-API reference ("Failed" entries of a request that succeeded).
+What was rejected is disposed of first (:mod:`celery_aws.broker.dead_letters`). What cannot be
+settled is logged with its message's fate: it is delivered again when its visibility timeout ends.
+Facts: DeleteMessageBatch and ChangeMessageVisibilityBatch in the SQS API reference ("Failed"
+entries of a request that succeeded).
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from celery_aws.aws.sqs import BatchFailure
+from celery_aws.broker.dead_letters import DeadLetters, Disposal, Rejected
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
 from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
@@ -24,6 +26,8 @@ class Settlement:
     receipt: Receipt
     #: None deletes it; a number lets its queue hand it out again after so many seconds.
     visible_in_seconds: int | None = None
+    #: Set, it is deleted only once it is disposed of.
+    rejected: Rejected | None = None
     #: Its place in the order of submission, from 1; 0 if it was not submitted to a thread.
     number: int = 0
 
@@ -33,6 +37,8 @@ class Outcome:
     """What became of a batch; every settlement of it is in one of these."""
 
     settled: Sequence[Settlement] = ()
+    #: Rejected and left to the queue's redrive policy.
+    left: Sequence[Settlement] = ()
     #: Batches to try again, because of this.
     again: Sequence[list[Settlement]] = ()
     because: AwsError | None = None
@@ -40,20 +46,69 @@ class Outcome:
     given_up: Sequence[Settlement] = field(default=())
 
 
-def settle_once(address: QueueAddress, batch: list[Settlement]) -> Outcome:
+def settle_once(
+    address: QueueAddress, batch: list[Settlement], dead_letters: DeadLetters
+) -> Outcome:
     """Settle a batch of one queue.
 
     Args:
         address: the queue.
-        batch: up to 10 settlements, all deletes or all give-backs.
+        batch: up to 10 settlements, all deletes, all give-backs or all rejected.
+        dead_letters: where rejected messages go before they are deleted.
 
     Returns:
         What became of it. To be tried again are the whole batch after a temporary error, and
         single entries after AWS refused them for now: what AWS has against one of them is no
         reason to hold up another.
 
-    Costs one request.
+    Costs one request, and for what was rejected that of :meth:`DeadLetters.dispose`.
     """
+    disposed = _disposed(batch, dead_letters)
+    ready = list(disposed.settled)
+    if not ready:
+        return disposed
+    asked = _asked(address, ready)
+    return replace(
+        asked,
+        left=disposed.left,
+        again=[*disposed.again, *asked.again],
+        because=asked.because or disposed.because,
+    )
+
+
+def _disposed(batch: Sequence[Settlement], dead_letters: DeadLetters) -> Outcome:
+    """Return as settled what is to be asked of the queue now."""
+    ready: list[Settlement] = []
+    left: list[Settlement] = []
+    again: list[list[Settlement]] = []
+    because = None
+    for each in batch:
+        if each.rejected is None:
+            ready.append(each)
+            continue
+        try:
+            disposal = dead_letters.dispose(each.receipt, each.rejected)
+        except TemporaryError as error:
+            because = error
+            again.append([each])
+            continue
+        if disposal is Disposal.LEFT:
+            left.append(each)
+        else:
+            ready.append(_to_delete(each, disposal))
+    return Outcome(settled=ready, left=left, again=again, because=because)
+
+
+def _to_delete(rejected: Settlement, disposal: Disposal) -> Settlement:
+    # It is disposed of once: from now on it is a delete like any other. What was moved takes
+    # along what it points to.
+    receipt = rejected.receipt
+    if disposal is Disposal.MOVED:
+        receipt = replace(receipt, pointer=None)
+    return replace(rejected, receipt=receipt, rejected=None)
+
+
+def _asked(address: QueueAddress, batch: list[Settlement]) -> Outcome:
     try:
         failures = _request(address, batch)
     except TemporaryError as error:

@@ -119,12 +119,12 @@ class Transport(virtual.Transport):
         without the options that name the region, only to show it (celery/app/utils.py
         ``filter_hidden_settings``).
         """
-        return queue_directory(self.url, self.options, type(self).services)
+        return queue_directory(self.url, self.options, type(self).services, self.clock)
 
     @cached_property
     def rejections(self) -> Rejections:
         """What becomes of rejected messages."""
-        return Rejections(self.directory, self.clock)
+        return Rejections(self.directory)
 
     @cached_property
     def large_messages(self) -> LargeMessages:

@@ -16,6 +16,7 @@ from celery_aws.config.fields import (
     Flag,
     HttpUrl,
     KeyPrefix,
+    MaxReceiveCount,
     Port,
     QueueUrlText,
     Seconds,
@@ -114,6 +115,9 @@ class BrokerOptions(AccessOptions):
         create_missing_queues: create a queue that does not exist, at its first use.
         queue_tags: tags of the queues that are created.
         sqs_creation_attributes: SQS attributes of the queues that are created.
+        max_receive_count: receives after which SQS moves a message to the dead-letter queue that
+            a queue is created with; 0 creates none. An existing queue is never changed, and a
+            ``RedrivePolicy`` in ``sqs-creation-attributes`` is stronger.
         visibility_timeout: seconds for which a received message is hidden from others, sent with
             every receive and extended for as long as a worker has the message; so it is the
             time after which the tasks of a worker that died come back, and not the longest
@@ -152,6 +156,7 @@ class BrokerOptions(AccessOptions):
     sqs_creation_attributes: Annotated[
         Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
     ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
+    max_receive_count: MaxReceiveCount = 10
     visibility_timeout: VisibilityTimeout = 120
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from celery_aws.config.parsing import Allowed
 from celery_aws.limits import (
     S3_KEY_BYTES,
+    SQS_MAX_RECEIVE_COUNT_MAX,
     SQS_VISIBILITY_TIMEOUT_SECONDS_MAX,
     SQS_WAIT_TIME_SECONDS_MAX,
     STS_DURATION_SECONDS_MAX,
@@ -101,6 +102,7 @@ RoleArn = Annotated[
 ]
 
 VisibilityTimeout = whole_number(1, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")
+MaxReceiveCount = whole_number(0, SQS_MAX_RECEIVE_COUNT_MAX, "receives; 0 is off")
 Bytes = whole_number(0, None, "bytes")
 WaitTime = whole_number(0, SQS_WAIT_TIME_SECONDS_MAX, "seconds")
 StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "seconds")

@@ -48,7 +48,7 @@ class ReceivedMessage:
     #: How often SQS handed it out, this time included; approximate on standard queues.
     receive_count: int = 1
     message_group_id: str | None = None
-    #: Those that a receive asks for (``core.large_messages.POINTER_ATTRIBUTES``), in SQS's form.
+    #: In SQS's own form, as those of an :class:`OutgoingMessage`.
     message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: Where the rest of it was read; goes when the message is deleted.
     pointer: S3Pointer | None = None

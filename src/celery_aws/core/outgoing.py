@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from celery_aws.core.deduplication import deduplication_id
 from celery_aws.core.envelope import dump_envelope
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.queue_names import is_fifo
@@ -26,6 +27,7 @@ def outgoing_message(
     *,
     queue: QueueName,
     as_base64: bool = False,
+    inherited_group: str | None = None,
     new_deduplication_id: Callable[[], str],
 ) -> OutgoingMessage:
     """Return the SendMessage for a virtual message.
@@ -34,13 +36,14 @@ def outgoing_message(
         message: the virtual message, its body encoded. Not changed.
         queue: the queue's name on AWS; a FIFO queue takes a group and no delay.
         as_base64: see :func:`celery_aws.core.envelope.dump_envelope`.
-        new_deduplication_id: makes the id of a FIFO message that names none.
+        inherited_group: group of a message that names none.
+        new_deduplication_id: makes the id of a FIFO message that names neither one nor a task.
     """
     properties = dict(message.get("properties") or {})
     attributes = properties.pop("message_attributes", None) or {}
     body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
     delay_seconds = delay_of(properties)
-    group = properties.get("MessageGroupId")
+    group = properties.get("MessageGroupId") or inherited_group
     if not is_fifo(queue):
         return OutgoingMessage(
             body=body,
@@ -58,7 +61,9 @@ def outgoing_message(
     return OutgoingMessage(
         body=body,
         message_group_id=group or DEFAULT_GROUP,
-        message_deduplication_id=properties.get("MessageDeduplicationId") or new_deduplication_id(),
+        message_deduplication_id=properties.get("MessageDeduplicationId")
+        or deduplication_id(message.get("headers") or {})
+        or new_deduplication_id(),
         message_attributes=attributes,
     )
 

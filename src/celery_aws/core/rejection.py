@@ -1,9 +1,11 @@
-"""What becomes of a message that a task rejects: the stock transport's rules, as a function.
+"""What becomes of a message that a worker rejects, as a function.
 
-Rejected to be tried again, it goes back to its queue at once. Rejected for good, it is deleted,
-unless its queue has a dead-letter queue (then SQS has to go on handing it out until it moves
-it there) or its task has a back-off policy, which relies on SQS handing it out again. Facts:
-kombu/transport/SQS/__init__.py ``basic_reject`` and ``QoS.reject``.
+Rejected to be tried again, it goes back to its queue at once. Rejected for good, it shall not run
+again: as with any broker that has dead letters, it goes to the dead-letter queue, and where there
+is none it is deleted, as if acknowledged. Only what the worker does not understand stays in its
+queue for now: a newer worker may know the task, and SQS moves it away after its receives. A task
+with a back-off policy is handed out again as its policy says. Facts: "Reject" in Celery's user
+guide of tasks; kombu/transport/SQS/__init__.py ``basic_reject`` and ``QoS.reject``.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,6 +21,11 @@ class Fate(Enum):
     GIVE_BACK = "give back"
     #: Do nothing: the queue hands it out again when its visibility timeout ends.
     LEAVE = "leave"
+    #: Move it to the dead-letter queue of its queue now; delete it if there is none.
+    MOVE_OR_DELETE = "move or delete"
+    #: Leave it, for SQS to move it after its receives; delete it if there is no dead-letter queue,
+    #: because then it would come back for ever.
+    LEAVE_OR_DELETE = "leave or delete"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +55,7 @@ def rejection(
     task: str | None,
     receive_count: int,
     policy: BackoffPolicy,
-    has_dead_letter_queue: bool,
+    understood: bool,
 ) -> Rejection:
     """Decide what becomes of a rejected message.
 
@@ -57,7 +64,8 @@ def rejection(
         task: the task's name, None if the message names none.
         receive_count: how often SQS handed the message out.
         policy: of its queue.
-        has_dead_letter_queue: its queue has a redrive policy.
+        understood: the worker could decode it and knows its task, so that it would do the same
+            with it the next time.
     """
     if task in policy.tasks:
         seconds = policy.seconds_by_receive.get(receive_count)
@@ -66,4 +74,4 @@ def rejection(
         return Rejection(fate=Fate.GIVE_BACK if requeue else Fate.LEAVE)
     if requeue:
         return Rejection(fate=Fate.GIVE_BACK)
-    return Rejection(fate=Fate.LEAVE if has_dead_letter_queue else Fate.DELETE)
+    return Rejection(fate=Fate.MOVE_OR_DELETE if understood else Fate.LEAVE_OR_DELETE)

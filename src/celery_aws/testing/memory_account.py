@@ -7,15 +7,17 @@ DeleteQueue in the SQS API reference.
 from collections.abc import Mapping
 
 from celery_aws.limits import SQS_NAME_REUSE_SECONDS
-from celery_aws.names import QueueArn, QueueName, QueueUrl
+from celery_aws.names import AccountId, QueueArn, QueueName, QueueUrl
 from celery_aws.testing.memory_queue import MemoryQueue
 from celery_aws.testing.memory_rules import (
     RefusedError,
+    check_dead_letter_queue,
     check_queue_attributes,
     check_queue_name,
+    redrive_policy_of,
 )
 
-_ACCOUNT = "000000000000"
+_ACCOUNT = AccountId("000000000000")
 
 
 class MemoryAccount:
@@ -26,12 +28,11 @@ class MemoryAccount:
         self._queues: dict[QueueName, MemoryQueue] = {}
         self._deleted_at: dict[QueueName, float] = {}
 
-    def named(self, name: QueueName) -> MemoryQueue:
-        """Return the queue of this name."""
-        try:
-            return self._queues[name]
-        except KeyError:
-            raise _missing() from None
+    def named(self, name: QueueName, owner: AccountId | None = None) -> MemoryQueue:
+        """Return the queue of this name; nobody else (``owner``) has any."""
+        if name not in self._queues or owner not in (None, _ACCOUNT):
+            raise _missing()
+        return self._queues[name]
 
     def at(self, url: QueueUrl) -> MemoryQueue:
         """Return the queue of this URL."""
@@ -40,10 +41,13 @@ class MemoryAccount:
                 return queue
         raise _missing()
 
-    def create(self, name: QueueName, attributes: Mapping[str, str], now: float) -> MemoryQueue:
+    def create(
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str], now: float
+    ) -> MemoryQueue:
         """Create a queue, or return the one with the same attributes."""
         check_queue_name(name)
         check_queue_attributes(name, attributes)
+        self._check_dead_letter_queue(name, attributes)
         existing = self._queues.get(name)
         if existing is not None:
             _check_same_attributes(existing, attributes)
@@ -54,6 +58,7 @@ class MemoryAccount:
             url=QueueUrl(f"https://sqs.{self._region}.amazonaws.com/{_ACCOUNT}/{name}"),
             arn=QueueArn(f"arn:aws:sqs:{self._region}:{_ACCOUNT}:{name}"),
             attributes=attributes,
+            tags=tags,
         )
         self._queues[name] = queue
         return queue
@@ -66,11 +71,19 @@ class MemoryAccount:
 
     def redrive(self, queue: MemoryQueue, now: float) -> None:
         """Move what was received too often to the dead-letter queue, if there is one."""
-        target = queue.dead_letter_arn
-        for other in self._queues.values():
-            if other.arn == target:
-                for message in queue.take_dead(now):
-                    other.add(message)
+        target = self._by_arn(queue.dead_letter_arn)
+        if target is not None:
+            for message in queue.take_dead(now):
+                target.add(message)
+
+    def _by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
+        return next((queue for queue in self._queues.values() if queue.arn == arn), None)
+
+    def _check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
+        policy = redrive_policy_of(attributes)
+        if policy is not None:
+            target = self._by_arn(policy.target)
+            check_dead_letter_queue(name, None if target is None else target.name)
 
     def _check_not_deleted_recently(self, name: QueueName, now: float) -> None:
         deleted_at = self._deleted_at.get(name)

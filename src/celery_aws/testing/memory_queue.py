@@ -12,14 +12,13 @@ from itertools import count
 from typing import Any
 
 from celery_aws import limits
-from celery_aws.core.large_messages import POINTER_ATTRIBUTES
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import QueueArn, QueueName, QueueUrl, ReceiptHandle
 from celery_aws.testing.memory_rules import (
     RefusedError,
     check_message,
     check_visibility,
-    redrive_policy,
+    redrive_policy_of,
 )
 
 _DEFAULTS = {
@@ -65,12 +64,19 @@ class MemoryQueue:
     """
 
     def __init__(
-        self, *, name: QueueName, url: QueueUrl, arn: QueueArn, attributes: Mapping[str, str]
+        self,
+        *,
+        name: QueueName,
+        url: QueueUrl,
+        arn: QueueArn,
+        attributes: Mapping[str, str],
+        tags: Mapping[str, str],
     ) -> None:
         self.name = name
         self.url = url
         self.arn = arn
         self.given = {**_DEFAULTS, **attributes}
+        self.tags = dict(tags)
         self.purged_at: float | None = None
         self._messages: list[StoredMessage] = []
         self._by_handle: dict[ReceiptHandle, StoredMessage] = {}
@@ -124,15 +130,15 @@ class MemoryQueue:
     @property
     def dead_letter_arn(self) -> QueueArn | None:
         """ARN of the dead-letter queue, if one is set."""
-        policy = redrive_policy(self.given)
-        return QueueArn(policy[0]) if policy else None
+        policy = redrive_policy_of(self.given)
+        return policy.target if policy else None
 
     def take_dead(self, now: float) -> list[StoredMessage]:
         """Take out what was received too often for the redrive policy."""
-        policy = redrive_policy(self.given)
+        policy = redrive_policy_of(self.given)
         if policy is None:
             return []
-        most = policy[1]
+        most = policy.max_receive_count
         dead = [m for m in self._messages if m.receive_count >= most and m.visible_at <= now]
         self._messages = [each for each in self._messages if each not in dead]
         return dead
@@ -218,11 +224,7 @@ class MemoryQueue:
             receipt_handle=message.handle,
             receive_count=message.receive_count,
             message_group_id=message.group,
-            message_attributes={
-                name: message.attributes[name]
-                for name in POINTER_ATTRIBUTES
-                if name in message.attributes
-            },
+            message_attributes=message.attributes,
         )
 
     def _received(self, handle: ReceiptHandle) -> StoredMessage:

@@ -5,11 +5,11 @@ operations), and the limits of :mod:`celery_aws.limits`. Where the API reference
 the one that SQS answers with is used. Only what this package can ask for is checked.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
 from celery_aws import limits
+from celery_aws.core.dead_letters import REDRIVE_POLICY, RedrivePolicy, redrive_policy
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.queue_names import FIFO_SUFFIX, is_fifo
 from celery_aws.names import QueueName
@@ -66,20 +66,32 @@ def check_queue_attributes(name: QueueName, attributes: Mapping[str, str]) -> No
             raise RefusedError("InvalidAttributeName", f"Unknown Attribute {key}")
     if (attributes.get("FifoQueue") == "true") != is_fifo(name):
         raise RefusedError("InvalidParameterValue", "A FIFO queue's name must end in .fifo")
-    if "RedrivePolicy" in attributes:
-        redrive_policy(attributes)
+    redrive_policy_of(attributes)
 
 
-def redrive_policy(attributes: Mapping[str, str]) -> tuple[str, int] | None:
-    """Return the ARN of the dead-letter queue and the most receives, or None."""
-    text = attributes.get("RedrivePolicy")
+def redrive_policy_of(attributes: Mapping[str, str]) -> RedrivePolicy | None:
+    """Return what the attributes of a queue say of its dead-letter queue, or None."""
+    text = attributes.get(REDRIVE_POLICY)
     if not text:
         return None
-    try:
-        policy = json.loads(text)
-        return str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"])
-    except (KeyError, TypeError, ValueError):
-        raise RefusedError("InvalidAttributeValue", "RedrivePolicy is not valid") from None
+    policy = redrive_policy(text)
+    least, most = limits.SQS_MAX_RECEIVE_COUNT_MIN, limits.SQS_MAX_RECEIVE_COUNT_MAX
+    if policy is None or not least <= policy.max_receive_count <= most:
+        raise RefusedError("InvalidAttributeValue", "RedrivePolicy is not valid")
+    return policy
+
+
+def check_dead_letter_queue(name: QueueName, target: QueueName | None) -> None:
+    """Refuse a dead-letter queue that does not exist, or is of another type."""
+    if target is None:
+        reason = "Dead letter target does not exist"
+    elif is_fifo(target) != is_fifo(name):
+        reason = "Dead-letter queue must be same type of queue as the source"
+    else:
+        return
+    raise RefusedError(
+        "InvalidParameterValue", f"Value for parameter RedrivePolicy is invalid. Reason: {reason}"
+    )
 
 
 def check_message(message: OutgoingMessage, attributes: Mapping[str, str]) -> None:

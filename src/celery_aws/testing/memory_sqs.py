@@ -25,7 +25,7 @@ from celery_aws.aws.sqs import BatchFailure
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError
-from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
+from celery_aws.names import AccountId, QueueName, QueueUrl, ReceiptHandle
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_account import MemoryAccount
 from celery_aws.testing.memory_faults import Faults
@@ -95,6 +95,11 @@ class MemorySqs:
             except RefusedError:
                 return []
 
+    def tags(self, name: QueueName) -> dict[str, str]:
+        """Return the tags that a queue was created with."""
+        with self._changed:
+            return dict(self._account.named(name).tags)
+
     def close(self) -> None:
         """End every long poll, now and later, so that the threads behind them can end."""
         with self._changed:
@@ -103,20 +108,17 @@ class MemorySqs:
 
     # QueueService.
 
-    def queue_url(self, name: QueueName) -> QueueUrl:
-        """Return the URL of a queue."""
+    def queue_url(self, name: QueueName, *, owner: AccountId | None = None) -> QueueUrl:
+        """Return the URL of a queue; there is one account only."""
         with self._request("GetQueueUrl", name):
-            return self._account.named(name).url
+            return self._account.named(name, owner).url
 
     def create_queue(
-        self,
-        name: QueueName,
-        attributes: Mapping[str, str],
-        tags: Mapping[str, str],  # noqa: ARG002 - nothing reads them back
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
     ) -> QueueUrl:
         """Create a queue, or find it if it has the same attributes."""
         with self._request("CreateQueue", name):
-            return self._account.create(name, attributes, self._clock.monotonic()).url
+            return self._account.create(name, attributes, tags, self._clock.monotonic()).url
 
     def delete_queue(self, url: QueueUrl) -> None:
         """Delete a queue; its name is blocked for 60 s."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import Reject
 from celery.result import AsyncResult, allow_join_result
 from celery.signals import worker_process_shutdown, worker_shutdown
 
@@ -72,11 +73,33 @@ def fail(why: str) -> None:
     raise LookupError(why)
 
 
+@app.task(name="proj.reject", acks_late=True)
+def reject(why: str) -> None:
+    raise Reject(why, requeue=False)
+
+
+@app.task(name="proj.fail_unacknowledged", acks_late=True, acks_on_failure_or_timeout=False)
+def fail_unacknowledged(why: str) -> None:
+    raise LookupError(why)
+
+
 @app.task(name="proj.third_time", bind=True, max_retries=5)
 def third_time(self: Any) -> int:
     if self.request.retries < 2:
         raise self.retry(countdown=0.1)
     return int(self.request.retries)
+
+
+@app.task(name="proj.group_after_retries", bind=True, max_retries=5)
+def group_after_retries(self: Any) -> Any:
+    if self.request.retries < 2:
+        raise self.retry(countdown=0)
+    return self.request.properties.get("MessageGroupId")
+
+
+@app.task(name="proj.replaced", bind=True)
+def replaced(self: Any) -> Any:
+    return self.replace(group_after_retries.s())
 
 
 @app.task(name="proj.quiet", ignore_result=True)

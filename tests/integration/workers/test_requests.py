@@ -47,6 +47,15 @@ def test_a_start_costs_few_requests(existing: Project, tmp_path: Path) -> None:
     assert set(requests) <= {"sqs.GetQueueUrl", "sqs.ReceiveMessage"}
 
 
+def test_the_first_start_creates_a_queue_and_its_dead_letter_queue(
+    project: Project, tmp_path: Path
+) -> None:
+    requests = requests_of(project, tmp_path, 0)
+
+    assert requests.total() <= START_BUDGET
+    assert (requests["sqs.CreateQueue"], requests["sqs.GetQueueAttributes"]) == (2, 1)
+
+
 def test_a_task_costs_one_write_and_a_share_of_two_requests(
     existing: Project, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from celery_aws.errors import (
     StaleReceiptError,
     UnreachableError,
 )
-from celery_aws.names import QueueName, QueueUrl, ReceiptHandle
+from celery_aws.names import AccountId, QueueName, QueueUrl, ReceiptHandle
 from tests.unit.aws.canned import Answer, CannedAws
 
 NAME = QueueName("hoge-celery")
@@ -35,6 +35,11 @@ def test_a_queue_is_looked_up_by_name(canned_aws: CannedAws, service: SqsQueueSe
     canned_aws.answer("GetQueueUrl", Answer(body={"QueueUrl": URL}))
     assert service.queue_url(NAME) == URL
     assert canned_aws.parameters("GetQueueUrl") == [{"QueueName": NAME}]
+    service.queue_url(NAME, owner=AccountId("123456789012"))
+    assert canned_aws.parameters("GetQueueUrl")[1] == {
+        "QueueName": NAME,
+        "QueueOwnerAWSAccountId": "123456789012",
+    }
 
 
 def test_a_queue_is_created_with_attributes_and_tags(
@@ -132,7 +137,7 @@ def test_messages_are_received_with_their_counts(
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 0,
             "MessageSystemAttributeNames": ["ApproximateReceiveCount", "MessageGroupId"],
-            "MessageAttributeNames": ["ExtendedPayloadSize", "SQSLargePayloadSize"],
+            "MessageAttributeNames": ["All"],
         }
     ]
 

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+import celery
 import pytest
+from celery import Celery
 from kombu import Connection, Consumer, Exchange, Queue
 
 from celery_aws.aws.access import Access
@@ -56,7 +58,10 @@ class Bench:
 
     def new_directory(self, **options: Any) -> QueueDirectory:
         return QueueDirectory(
-            parse_broker_options(options), Access(region="eu-west-1"), lambda _: self.sqs
+            parse_broker_options(options),
+            Access(region="eu-west-1"),
+            lambda _: self.sqs,
+            self.clock,
         )
 
     def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:
@@ -245,3 +250,18 @@ class Client:
 @pytest.fixture
 def client(connect: Connect, sqs: MemorySqs, clock: FakeClock) -> Client:
     return Client(connect(), sqs, clock)
+
+
+@pytest.fixture
+def shop() -> Iterator[Celery]:
+    """The app of this process; it knows the task ``shop.mail``."""
+    before = celery._state._tls.current_app
+    app = Celery("shop", set_as_current=False)
+
+    @app.task(name="shop.mail", shared=False)
+    def mail() -> None: ...
+
+    app.set_current()
+    yield app
+    celery._state._set_current_app(before)
+    app.close()

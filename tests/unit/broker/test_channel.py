@@ -4,10 +4,16 @@ import os
 
 import pytest
 from amqp.exceptions import NotFound
+from celery import Celery
 from kombu import Queue
 
 from celery_aws.errors import UnsupportedError
-from tests.unit.broker.conftest import TASKS, Client
+from celery_aws.names import QueueName
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import TASKS, Client, Connect
+
+ATTRIBUTES = {"tenant": {"DataType": "String", "StringValue": "7"}}
 
 
 class TestConsuming:
@@ -32,6 +38,16 @@ class TestConsuming:
 
         assert client.kept() == 0
 
+    def test_its_group_is_the_one_that_sqs_names(self, client: Client) -> None:
+        client.publish(MessageGroupId="tenant-7")
+        client.publish()
+        client.consume()
+
+        client.drain(2)
+
+        groups = [message.properties.get("MessageGroupId") for message in client.messages]
+        assert groups == ["tenant-7", None]
+
     def test_a_message_given_back_is_redelivered(self, client: Client) -> None:
         client.publish()
         client.consume()
@@ -42,7 +58,10 @@ class TestConsuming:
 
         assert client.messages[1].delivery_info["redelivered"] is True
 
-    def test_a_rejected_message_is_deleted(self, client: Client) -> None:
+    def test_a_rejected_message_is_deleted(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock
+    ) -> None:
+        client = Client(connect(max_receive_count=0), sqs, clock)
         client.publish()
         client.consume()
         client.drain()
@@ -51,6 +70,34 @@ class TestConsuming:
         client.settled()
 
         assert client.kept() == 0
+
+    def test_a_rejected_message_of_a_known_task_is_a_dead_letter(
+        self, client: Client, shop: Celery
+    ) -> None:
+        client.publish(headers={"task": "shop.mail"}, message_attributes=ATTRIBUTES)
+        client.consume()
+        client.drain()
+        (sent,) = client.sqs.messages(QueueName("celery"))
+
+        client.messages[0].reject()
+        client.messages[0].channel.basic_reject("an unknown tag")
+        client.settled()
+
+        assert client.kept() == 0
+        (moved,) = client.sqs.messages(QueueName("celery-dead-letter"))
+        assert (moved.body, moved.attributes) == (sent.body, ATTRIBUTES)
+
+    def test_a_rejected_message_of_an_unknown_task_stays(
+        self, client: Client, shop: Celery
+    ) -> None:
+        client.publish(headers={"task": "shop.new"})
+        client.consume()
+        client.drain()
+
+        client.messages[0].reject()
+        client.settled()
+
+        assert (client.kept(), client.visible()) == (1, 0)
 
     def test_without_acknowledgements_it_is_deleted_on_delivery(self, client: Client) -> None:
         client.publish()
@@ -134,7 +181,8 @@ class TestQueues:
         TASKS(client.channel).declare()
         TASKS(client.channel).declare()
 
-        assert client.sqs.count("CreateQueue") == 1
+        created = [call.resource for call in client.sqs.calls if call.operation == "CreateQueue"]
+        assert created == ["celery-dead-letter", "celery"]
 
     def test_a_passive_declare_counts(self, client: Client) -> None:
         client.publish()
@@ -175,6 +223,7 @@ class TestQueues:
         client.channel.queue_delete("celery")
 
         assert client.kept() == 0
+        assert client.sqs.queue_url(QueueName("celery-dead-letter"))
         client.clock.advance(60)
         client.publish()
         assert client.kept() == 1

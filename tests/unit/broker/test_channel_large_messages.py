@@ -70,13 +70,7 @@ def test_its_object_stays_when_it_is_given_back(
 def test_its_object_stays_when_it_is_left_for_the_dead_letter_queue(
     connect: Connect, sqs: MemorySqs, s3: MemoryS3, clock: FakeClock
 ) -> None:
-    policy = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:dead", "maxReceiveCount": 5}
-    attributes = {"RedrivePolicy": policy}
-    options: dict[str, Any] = {
-        "large_message_bucket": BUCKET,
-        "sqs-creation-attributes": attributes,
-    }
-    client = Client(connect(**options), sqs, clock)
+    client = Client(connect(large_message_bucket=BUCKET), sqs, clock)
     client.publish(BIG)
     client.consume()
     client.drain()

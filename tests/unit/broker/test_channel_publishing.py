@@ -25,7 +25,10 @@ FIFO = QueueName("orders.fifo")
 
 
 class TestBodies:
-    def test_a_body_that_cannot_be_decoded_arrives_with_its_error(self, client: Client) -> None:
+    def test_a_body_that_cannot_be_decoded_arrives_with_its_error(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock
+    ) -> None:
+        client = Client(connect(max_receive_count=0), sqs, clock)
         properties = {"body_encoding": "rot13", "delivery_info": {}}
         client.raw(json.dumps({"body": "x", "properties": properties}))
         problems: list[tuple[Any, Exception]] = []

@@ -1,78 +1,57 @@
-from typing import Any, cast
+from typing import Any
 
-import pytest
+from celery import Celery
 
-from celery_aws.broker.channel import Channel
-from celery_aws.broker.message import Receipt, SqsMessage
-from celery_aws.broker.rejections import REDRIVE_POLICY_SECONDS, Rejections
-from celery_aws.core.rejection import Fate
-from celery_aws.errors import AccessDeniedError
-from tests.unit.broker.conftest import Bench, Client
+from celery_aws.broker.message import SqsMessage
+from celery_aws.broker.rejections import Rejections
+from celery_aws.core.rejection import Fate, Rejection
+from tests.unit.broker.conftest import Bench
 
-DEAD_LETTERS = '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:dead", "maxReceiveCount": "3"}'
+URL = "https://sqs.eu-west-1.amazonaws.com/000000000000/celery"
 
 
-def message_of(bench: Bench) -> SqsMessage:
-    """Receive a message of a task without a name."""
-    bench.send("task")
-    receipt: Receipt = bench.receive(1)[0]
-    payload: dict[str, Any] = {"properties": {"delivery_tag": "1", "delivery_info": {}}}
-    return SqsMessage(payload, receipt=receipt)
+def message_of(bench: Bench, task: str | None, **payload: Any) -> SqsMessage:
+    headers = {"task": task} if task else {}
+    properties = {"delivery_tag": "1", "delivery_info": {}, **payload.pop("properties", {})}
+    whole = {"body": "[]", "headers": headers, "properties": properties, **payload}
+    return SqsMessage(whole, receipt=bench.receive(1)[0])
 
 
-def rejections(bench: Bench) -> Rejections:
-    return Rejections(bench.directory, bench.clock)
+def fate(bench: Bench, message: SqsMessage, *, requeue: bool = False) -> Fate:
+    return Rejections(bench.directory).decide(message, requeue=requeue).fate
 
 
-def asked(bench: Bench) -> int:
-    return bench.sqs.count("GetQueueAttributes")
+def test_a_known_task_moves_at_once(bench: Bench, shop: Celery) -> None:
+    assert fate(bench, message_of(bench, "shop.mail")) is Fate.MOVE_OR_DELETE
 
 
-def test_whether_there_are_dead_letters_is_asked_once_in_five_minutes(bench: Bench) -> None:
-    decided = rejections(bench)
-    message = message_of(bench)
-
-    assert decided.decide(message, requeue=False).fate is Fate.DELETE
-    assert decided.decide(message, requeue=False).fate is Fate.DELETE
-    assert asked(bench) == 1
-
-    bench.clock.advance(REDRIVE_POLICY_SECONDS)
-    decided.decide(message, requeue=False)
-    assert asked(bench) == 2
+def test_an_unknown_task_is_left_to_a_newer_worker(bench: Bench, shop: Celery) -> None:
+    assert fate(bench, message_of(bench, "shop.new")) is Fate.LEAVE_OR_DELETE
 
 
-def test_a_requeue_asks_nothing(bench: Bench) -> None:
-    assert rejections(bench).decide(message_of(bench), requeue=True).fate is Fate.GIVE_BACK
-    assert asked(bench) == 0
+def test_what_cannot_be_decoded_is_left(bench: Bench, shop: Celery) -> None:
+    message = message_of(bench, "shop.mail", properties={"body_encoding": "rot13"})
+
+    assert fate(bench, message) is Fate.LEAVE_OR_DELETE
 
 
-def test_not_knowing_it_leaves_the_message(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    message = message_of(bench)
-    bench.sqs.faults.fail("GetQueueAttributes", AccessDeniedError("not for you"))
-
-    assert rejections(bench).decide(message, requeue=False).fate is Fate.LEAVE
-    assert "not for you" in caplog.text
+def test_a_requeue_gives_it_back(bench: Bench, shop: Celery) -> None:
+    assert fate(bench, message_of(bench, "shop.mail"), requeue=True) is Fate.GIVE_BACK
 
 
-def test_a_queue_with_dead_letters_keeps_what_is_rejected(bench: Bench) -> None:
-    bench = Bench(
-        bench.clock, bench.sqs, **{"sqs-creation-attributes": {"RedrivePolicy": DEAD_LETTERS}}
-    )
-    try:
-        assert rejections(bench).decide(message_of(bench), requeue=False).fate is Fate.LEAVE
-    finally:
-        bench.close()
+def test_a_task_with_a_back_off_policy_follows_it(bench: Bench, shop: Celery) -> None:
+    queue = {"url": URL, "backoff_tasks": ["shop.mail"], "backoff_policy": {1: 10}}
+    rejections = Rejections(bench.new_directory(predefined_queues={"celery": queue}))
+
+    decided = rejections.decide(message_of(bench, "shop.mail"), requeue=False)
+
+    assert decided == Rejection(fate=Fate.GIVE_BACK, visible_in_seconds=10)
 
 
-def test_the_channel_does_as_decided(client: Client) -> None:
-    client.publish()
-    client.consume()
-    client.drain()
-    channel = cast("Channel", client.channel)
+def test_deciding_asks_aws_nothing(bench: Bench, shop: Celery) -> None:
+    message = message_of(bench, "shop.mail")
+    before = len(bench.sqs.calls)
 
-    channel.basic_reject(client.messages[0].delivery_tag)
-    channel.basic_reject(client.messages[0].delivery_tag)
-    channel.basic_reject("an unknown tag")
+    fate(bench, message)
 
-    client.settled()
-    assert client.kept() == 0
+    assert len(bench.sqs.calls) == before

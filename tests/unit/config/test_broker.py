@@ -100,6 +100,7 @@ def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
         ({"visibility_timeout": "abc"}, "= 'abc': must be a whole number from 1 to 43200"),
         ({"visibility_timeout": 99999}, "= 99999: must be a whole number from 1 to 43200"),
         ({"wait_time_seconds": 21}, "= 21: must be a whole number from 0 to 20"),
+        ({"max_receive_count": 1_001}, "= 1001: must be a whole number from 0 to 1000"),
         ({"wait_time_second": 1}, "Did you mean 'wait_time_seconds'?"),
         ({"large_message_bucket": "My_Bucket"}, "= 'My_Bucket': must be the name of an S3 bucket"),
         ({"large_message_prefix": "/tasks"}, "= '/tasks': must be up to 988 characters of"),

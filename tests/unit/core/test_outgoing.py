@@ -48,6 +48,33 @@ def test_a_fifo_queue_gets_a_group_and_a_deduplication_id() -> None:
     assert (message.message_group_id, message.message_deduplication_id) == ("default", "new-id")
 
 
+def test_a_group_is_inherited_unless_one_is_named() -> None:
+    message = {"body": "[]", "properties": {}}
+    named = {"body": "[]", "properties": {"MessageGroupId": "named"}}
+
+    def group(message: dict[str, Any], queue: QueueName) -> str | None:
+        return outgoing_message(
+            message, queue=queue, inherited_group="inherited", new_deduplication_id=lambda: "d"
+        ).message_group_id
+
+    for queue in (STANDARD, FIFO):
+        assert (group(message, queue), group(named, queue)) == ("inherited", "named")
+
+
+def test_a_task_is_deduplicated_by_its_id_unless_one_is_named() -> None:
+    message = {"body": "[]", "headers": {"id": "task-id"}, "properties": {}}
+    named = {**message, "properties": {"MessageDeduplicationId": "named"}}
+
+    ids = [
+        outgoing_message(
+            each, queue=FIFO, new_deduplication_id=lambda: "new-id"
+        ).message_deduplication_id
+        for each in (message, named)
+    ]
+
+    assert ids == ["task-id", "named"]
+
+
 def test_a_fifo_message_keeps_the_publishers_ids() -> None:
     message = outgoing(FIFO, MessageGroupId="g", MessageDeduplicationId="d")
 
