@@ -93,7 +93,8 @@ class Channel(Publishing):
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> SqsMessage | None:
         """Receive one message now, or return None.
 
-        Costs one ReceiveMessage, of up to :data:`GET_WAIT_SECONDS`.
+        Costs one ReceiveMessage, of up to :data:`GET_WAIT_SECONDS`, for each priority of the queue
+        until a message is there.
         """
         try:
             message = self._get(queue)
@@ -163,7 +164,14 @@ class Channel(Publishing):
 
     def _get(self, queue: str, timeout: float | None = None) -> SqsMessage:  # noqa: ARG002
         self._acker.flush(FLUSH_SECONDS)
-        address = self.directory.address(AmqpQueue(queue))
+        for each in self.directory.priority_queues(AmqpQueue(queue)):
+            message = self._receive_one(each)
+            if message is not None:
+                return message
+        raise Empty
+
+    def _receive_one(self, queue: AmqpQueue) -> SqsMessage | None:
+        address = self.directory.address(queue)
         received = address.service.receive(
             address.url,
             max_messages=1,
@@ -171,11 +179,11 @@ class Channel(Publishing):
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
         if not received:
-            raise Empty
+            return None
         return self._message(
             received[0],
             Receipt(
-                queue=AmqpQueue(queue),
+                queue=queue,
                 address=address,
                 handle=received[0].receipt_handle,
                 receive_count=received[0].receive_count,

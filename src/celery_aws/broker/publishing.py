@@ -28,7 +28,9 @@ class Publishing(QueueVerbs):
         properties["delivery_info"].update(exchange=exchange, routing_key=routing_key)
 
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
-        name = AmqpQueue(queue)
+        priority = self._get_message_priority(message)
+        priorities = self.directory.priorities(AmqpQueue(queue))
+        name = priorities.queue_for(AmqpQueue(queue), priority)
         outgoing = outgoing_message(
             message,
             queue=self.directory.name(name),

@@ -11,8 +11,10 @@ from pydantic.dataclasses import dataclass
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
     Flag,
+    HighestPriority,
     MaxReceiveCount,
     Port,
+    PrioritySteps,
     QueueUrlText,
     Seconds,
     Text,
@@ -104,6 +106,11 @@ class BrokerOptions(AccessOptions):
         max_receive_count: receives after which SQS moves a message to the dead-letter queue that
             a queue is created with; 0 creates none. An existing queue is never changed, and a
             ``RedrivePolicy`` in ``sqs-creation-attributes`` is stronger.
+        priority_steps: priorities for all queues: one SQS queue for each of these steps, and a
+            message goes to the step at or below its priority. Without it only a queue with
+            ``x-max-priority`` has priorities, in steps of ``[0, 3, 6, 9]``.
+        highest_priority: the priority that comes first: 0, as on the Redis transport, or 9, as
+            with RabbitMQ.
         visibility_timeout: seconds for which a received message is hidden from others; sent
             with every receive. Default: the queue's own attribute.
         wait_time_seconds: seconds of one long poll.
@@ -124,6 +131,8 @@ class BrokerOptions(AccessOptions):
         Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
     ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
     max_receive_count: MaxReceiveCount = 10
+    priority_steps: PrioritySteps = ()
+    highest_priority: HighestPriority = 0
     visibility_timeout: VisibilityTimeout | None = None
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0
