@@ -46,7 +46,8 @@ class Channel(Publishing):
         self._clock = connection.clock
         self._rejections = connection.rejections
         self._large_messages = connection.large_messages
-        self._receivers: dict[str, Receiver] = {}
+        #: By consumer tag; of a queue with priorities, the highest first.
+        self._receivers: dict[str, list[Receiver]] = {}
         self._pid = os.getpid()
 
     def basic_consume(
@@ -57,7 +58,7 @@ class Channel(Publishing):
         consumer_tag: str,
         **_: Any,
     ) -> None:
-        """Start receiving from the queue, in a thread of its own."""
+        """Start receiving from the queue, in a thread of its own for each of its priorities."""
 
         def deliver(delivery: Delivery) -> None:
             message = self._message(delivery.message, delivery.receipt)
@@ -68,35 +69,41 @@ class Channel(Publishing):
                 self.qos.append(message, message.delivery_tag, reserved=True)
             callback(message)
 
-        receiver = Receiver(
-            queue=AmqpQueue(queue),
-            directory=self.directory,
-            credit_source=UnlimitedCredits() if no_ack else self.qos,
-            buffer=self._buffer,
-            acker=self._acker,
-            leases=self._leases,
-            large_messages=self._large_messages,
-            deliver=deliver,
-            clock=self._clock,
-        )
+        receivers: list[Receiver] = []
+        for each in self.directory.priority_queues(AmqpQueue(queue)):
+            receiver = Receiver(
+                queue=each,
+                directory=self.directory,
+                credit_source=UnlimitedCredits() if no_ack else self.qos,
+                buffer=self._buffer,
+                acker=self._acker,
+                leases=self._leases,
+                large_messages=self._large_messages,
+                deliver=deliver,
+                clock=self._clock,
+                higher=tuple(receivers),
+            )
+            receivers.append(receiver)
         self._tag_to_queue[consumer_tag] = queue
         self._active_queues.append(queue)
         self._consumers.add(consumer_tag)
-        self._receivers[consumer_tag] = receiver
-        self.connection.start_soon(receiver)
+        self._receivers[consumer_tag] = receivers
+        for receiver in receivers:
+            self.connection.start_soon(receiver)
 
     def basic_cancel(self, consumer_tag: str) -> None:
         """Stop receiving, and give back what was received and not delivered.
 
         Does not wait for a poll under way; the receiver gives back what that still brings.
         """
-        receiver = self._receivers.pop(consumer_tag, None)
-        if receiver is None:
+        receivers = self._receivers.pop(consumer_tag, None)
+        if receivers is None:
             return
         self._consumers.discard(consumer_tag)
         self._active_queues.remove(self._tag_to_queue.pop(consumer_tag))
-        self.connection.end_soon(receiver)
-        receiver.give_back(self._buffer.discard(receiver))
+        for receiver in receivers:
+            self.connection.end_soon(receiver)
+            receiver.give_back(self._buffer.discard(receiver))
         self.give_back_waiting()
         self._acker.hurry()
 
@@ -114,7 +121,8 @@ class Channel(Publishing):
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> SqsMessage | None:
         """Receive one message now, or return None.
 
-        Costs one ReceiveMessage, of up to :data:`GET_WAIT_SECONDS`.
+        Costs one ReceiveMessage, of up to :data:`GET_WAIT_SECONDS`, for each priority of the queue
+        until a message is there.
         """
         try:
             message = self._get(queue)
@@ -180,7 +188,7 @@ class Channel(Publishing):
     @property
     def receivers(self) -> list[Receiver]:
         """The receivers at work."""
-        return list(self._receivers.values())
+        return [receiver for each in list(self._receivers.values()) for receiver in each]
 
     def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:  # noqa: ARG002
         """Encode a body for the envelope; kombu calls it to dump a message."""
@@ -192,7 +200,14 @@ class Channel(Publishing):
 
     def _get(self, queue: str, timeout: float | None = None) -> SqsMessage:  # noqa: ARG002
         self._acker.flush(FLUSH_SECONDS)
-        address = self.directory.address(AmqpQueue(queue))
+        for each in self.directory.priority_queues(AmqpQueue(queue)):
+            message = self._receive_one(each)
+            if message is not None:
+                return message
+        raise Empty
+
+    def _receive_one(self, queue: AmqpQueue) -> SqsMessage | None:
+        address = self.directory.address(queue)
         asked_at = self._clock.monotonic()
         received = address.service.receive(
             address.url,
@@ -200,21 +215,15 @@ class Channel(Publishing):
             wait_seconds=GET_WAIT_SECONDS,
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
-        receipts = {
-            message.receipt_handle: Receipt.of(message, queue=AmqpQueue(queue), address=address)
-            for message in received
-        }
-        self._leases.hold(
-            list(receipts.values()), asked_at=asked_at, answered_at=self._clock.monotonic()
-        )
+        receipts = [Receipt.of(message, queue=queue, address=address) for message in received]
+        self._leases.hold(receipts, asked_at=asked_at, answered_at=self._clock.monotonic())
         loaded = self._large_messages.load(address, received)
         for message, seconds in loaded.postponed:
-            self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
+            receipt = Receipt.of(message, queue=queue, address=address)
+            self._acker.give_back(receipt, visible_in_seconds=seconds)
         for message in loaded.ready:
-            return self._message(
-                message, Receipt.of(message, queue=AmqpQueue(queue), address=address)
-            )
-        raise Empty
+            return self._message(message, Receipt.of(message, queue=queue, address=address))
+        return None
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
         payload = load_envelope(received.envelope)

@@ -5,16 +5,18 @@ called (it ends at 1,000 queues and needs a right on all of them). A queue that 
 created when that is allowed, and an existing one is never changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from celery_aws.aws.access import Access, access_of
 from celery_aws.aws.sqs import QueueService, SqsQueueService
 from celery_aws.broker.creation import QueueCreation
+from celery_aws.broker.priority_queues import PriorityQueues
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import BrokerOptions, PredefinedQueue
 from celery_aws.config.credentials import credentials_or_none
 from celery_aws.config.urls import BrokerUrl
+from celery_aws.core.priorities import Priorities
 from celery_aws.core.queue_names import is_fifo, name_of_url, name_problem, queue_name
 from celery_aws.errors import AccessDeniedError, ConfigurationError, QueueNotFoundError
 from celery_aws.names import AmqpQueue, QueueName, QueueUrl
@@ -61,6 +63,7 @@ class QueueDirectory:
         self._access = access
         self._services = services
         self._service = services(access)
+        self._priorities = PriorityQueues(options)
         self._creation = QueueCreation(self._service, options, clock)
         self._addresses: dict[QueueName, QueueAddress] = {}
         self._reachable = False
@@ -87,6 +90,36 @@ class QueueDirectory:
         address = self._find_or_create(queue, name)
         self._addresses[name] = address
         return address
+
+    def set_max_priority(self, queue: AmqpQueue, max_priority: int) -> None:
+        """Remember that ``queue`` has priorities up to its ``x-max-priority``."""
+        self._priorities.declare(queue, max_priority)
+
+    def declare(self, queue: AmqpQueue) -> None:
+        """Make sure that ``queue`` exists, with the queues of its priorities.
+
+        Raises:
+            QueueNotFoundError: as :meth:`address`, for any of them.
+
+        Costs what :meth:`address` costs, for each of them.
+        """
+        queues = self.priority_queues(queue)
+        missing = [each for each in queues if self._not_predefined(each)]
+        if missing and len(missing) < len(queues):
+            raise _steps_not_predefined(queue, missing)
+        for each in queues:
+            self.address(each)
+
+    def priorities(self, queue: AmqpQueue) -> Priorities:
+        """Return the priorities of ``queue``, as far as they are known in this process."""
+        return self._priorities.of(queue)
+
+    def priority_queues(self, queue: AmqpQueue) -> list[AmqpQueue]:
+        """Return the queues of the priorities of ``queue``, the one that comes first in front.
+
+        Only ``queue`` itself if it has none.
+        """
+        return self.priorities(queue).queues(queue)
 
     def find(self, queue: AmqpQueue) -> QueueAddress | None:
         """Return where ``queue`` is, or None; never creates it, always asks AWS."""
@@ -145,7 +178,8 @@ class QueueDirectory:
         except QueueNotFoundError as error:
             if self.options.predefined_queues or not self.options.create_missing_queues:
                 raise
-            url = self._creation.create(name, served=name, missing=error)
+            served = self.name(self._priorities.base(queue))
+            url = self._creation.create(name, served=served, missing=error)
             return QueueAddress(url=url, service=self._service)
 
     def _find(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
@@ -180,6 +214,9 @@ class QueueDirectory:
             )
         return QueueAddress(url=url, service=self._service_of(found, queue))
 
+    def _not_predefined(self, queue: AmqpQueue) -> bool:
+        return bool(self.options.predefined_queues) and self.predefined(queue) is None
+
     def _service_of(self, queue: PredefinedQueue, name: str) -> QueueService:
         own = credentials_or_none(
             queue.access_key_id,
@@ -195,6 +232,16 @@ class QueueDirectory:
             credentials=own or self._access.credentials,
         )
         return self._services(access)
+
+
+def _steps_not_predefined(queue: AmqpQueue, missing: Sequence[AmqpQueue]) -> QueueNotFoundError:
+    return QueueNotFoundError(
+        f"it has priorities, and not all of its queues are predefined: {', '.join(missing)}",
+        service="sqs",
+        resource=queue,
+        remedy="Add them to broker_transport_options['predefined_queues'], or give the queue fewer "
+        "steps (priority_steps, x-max-priority)",
+    )
 
 
 _directories: PerProcess[tuple[object, ...], QueueDirectory] = PerProcess()

@@ -42,7 +42,9 @@ class Publishing(QueueVerbs):
         properties["delivery_info"].update(exchange=exchange, routing_key=routing_key)
 
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
-        name = AmqpQueue(queue)
+        priority = self._get_message_priority(message)
+        priorities = self.directory.priorities(AmqpQueue(queue))
+        name = priorities.queue_for(AmqpQueue(queue), priority)
         queue_name = self.directory.name(name)
         outgoing = outgoing_message(
             message,

@@ -65,20 +65,27 @@ class QueueVerbs(virtual.Channel):
             Name and counts; the count of messages is looked up with ``passive`` only, because
             it costs a request that Celery does not need.
 
+        A queue with priorities (``x-max-priority``, or the option ``priority_steps``) is several
+        SQS queues; this and every other verb is for all of them.
+
         Raises:
             NotFound: with ``passive``, there is no such queue.
             QueueNotFoundError: it is missing and may not be created.
             UnsupportedError: a queue that expires, as those of control, events and rpc:// do.
 
         Costs one GetQueueUrl the first time, and a CreateQueue if the queue is missing; with
-        ``passive`` one GetQueueUrl and one GetQueueAttributes each time.
+        ``passive`` one GetQueueUrl and one GetQueueAttributes each time; all of it for each
+        priority.
         """
         name = AmqpQueue(queue or f"amq.gen-{uuid()}")
+        arguments = arguments or {}
+        if "x-max-priority" in arguments:
+            self.directory.set_max_priority(name, arguments["x-max-priority"])
         if passive:
             return queue_declare_ok_t(name, self._declare_passive(name), 0)
-        if "x-expires" in (arguments or {}):
+        if "x-expires" in arguments:
             raise UnsupportedError(_NOT_YET.format(what=f"queue {name!r} expires"))
-        self.directory.address(name)
+        self.directory.declare(name)
         return queue_declare_ok_t(name, 0, 0)
 
     def queue_delete(
@@ -101,14 +108,17 @@ class QueueVerbs(virtual.Channel):
             exchange["table"] = [row for row in exchange["table"] if row[-1] != queue]
 
     def _declare_passive(self, queue: AmqpQueue) -> int:
-        address = self.directory.find(queue)
-        if address is None:
-            raise NotFound(
-                f"NOT_FOUND - no queue {self.directory.name(queue)!r} on SQS",
-                (50, 10),
-                "Channel.queue_declare",
-            )
-        return _visible_messages(address)
+        count = 0
+        for each in self.directory.priority_queues(queue):
+            address = self.directory.find(each)
+            if address is None:
+                raise NotFound(
+                    f"NOT_FOUND - no queue {self.directory.name(each)!r} on SQS",
+                    (50, 10),
+                    "Channel.queue_declare",
+                )
+            count += _visible_messages(address)
+        return count
 
     def _has_queue(self, queue: str, **_: Any) -> bool:
         return self.directory.find(AmqpQueue(queue)) is not None
@@ -117,22 +127,27 @@ class QueueVerbs(virtual.Channel):
         self.directory.address(AmqpQueue(queue))
 
     def _size(self, queue: str) -> int:
-        return _visible_messages(self.directory.address(AmqpQueue(queue)))
+        return sum(_visible_messages(address) for address in self._addresses(queue))
 
     def _purge(self, queue: str) -> int:
-        address = self.directory.address(AmqpQueue(queue))
-        count = _visible_messages(address)
-        address.service.purge_queue(address.url)
+        count = 0
+        for address in self._addresses(queue):
+            count += _visible_messages(address)
+            address.service.purge_queue(address.url)
         return count
 
     def _delete(self, queue: str, *_: Any, **__: Any) -> None:
-        name = AmqpQueue(queue)
-        try:
-            address = self.directory.find(name)
-            if address is not None:
-                address.service.delete_queue(address.url)
-        finally:
-            self.directory.forget(name)
+        for name in self.directory.priority_queues(AmqpQueue(queue)):
+            try:
+                address = self.directory.find(name)
+                if address is not None:
+                    address.service.delete_queue(address.url)
+            finally:
+                self.directory.forget(name)
+
+    def _addresses(self, queue: str) -> list[QueueAddress]:
+        queues = self.directory.priority_queues(AmqpQueue(queue))
+        return [self.directory.address(each) for each in queues]
 
 
 def _visible_messages(address: QueueAddress) -> int:

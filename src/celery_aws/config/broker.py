@@ -14,10 +14,12 @@ from celery_aws.config.fields import (
     BucketText,
     Bytes,
     Flag,
+    HighestPriority,
     HttpUrl,
     KeyPrefix,
     MaxReceiveCount,
     Port,
+    PrioritySteps,
     QueueUrlText,
     Seconds,
     Text,
@@ -118,6 +120,11 @@ class BrokerOptions(AccessOptions):
         max_receive_count: receives after which SQS moves a message to the dead-letter queue that
             a queue is created with; 0 creates none. An existing queue is never changed, and a
             ``RedrivePolicy`` in ``sqs-creation-attributes`` is stronger.
+        priority_steps: priorities for all queues: one SQS queue for each of these steps, and a
+            message goes to the step at or below its priority. Without it only a queue with
+            ``x-max-priority`` has priorities, in steps of ``[0, 3, 6, 9]``.
+        highest_priority: the priority that comes first: 0, as on the Redis transport, or 9, as
+            with RabbitMQ.
         visibility_timeout: seconds for which a received message is hidden from others, sent with
             every receive and extended for as long as a worker has the message; so it is the
             time after which the tasks of a worker that died come back, and not the longest
@@ -157,6 +164,8 @@ class BrokerOptions(AccessOptions):
         Mapping[str, str], BeforeValidator(_attributes), Allowed("a mapping of SQS attributes")
     ] = field(default_factory=dict, metadata={"spelling": "sqs-creation-attributes"})
     max_receive_count: MaxReceiveCount = 10
+    priority_steps: PrioritySteps = ()
+    highest_priority: HighestPriority = 0
     visibility_timeout: VisibilityTimeout = 120
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -49,6 +49,13 @@ def _key_prefix(value: str) -> str:
 def mapping(value: Any) -> Any:
     """Return ``value``, read as JSON if it is text: that is how the environment holds it."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _steps(steps: tuple[int, ...]) -> tuple[int, ...]:
+    if steps and 0 not in steps:
+        # Step 0 is the queue itself, where whoever knows nothing of priorities sends to.
+        raise ValueError("0 is missing")
+    return tuple(sorted(set(steps)))
 
 
 def whole_number(minimum: int, maximum: int | None, unit: str) -> Any:
@@ -99,6 +106,14 @@ QueueUrlText = Annotated[
 ]
 RoleArn = Annotated[
     str, Field(pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$"), Allowed("the ARN of an IAM role")
+]
+
+HighestPriority = Annotated[Literal[0, 9], BeforeValidator(_whole), Allowed("0 or 9")]
+PrioritySteps = Annotated[
+    tuple[Annotated[int, BeforeValidator(_whole), Field(ge=0, le=9)], ...],
+    BeforeValidator(mapping),
+    AfterValidator(_steps),
+    Allowed("a list of whole numbers from 0 to 9, with 0, such as [0, 3, 6, 9]"),
 ]
 
 VisibilityTimeout = whole_number(1, SQS_VISIBILITY_TIMEOUT_SECONDS_MAX, "seconds")

@@ -89,6 +89,11 @@ def test_mappings_may_come_as_json_from_the_environment() -> None:
     assert options.sqs_creation_attributes == {"DelaySeconds": "5"}
 
 
+def test_priorities_may_come_as_text_and_in_any_order() -> None:
+    options = parse_broker_options({"priority_steps": "[9, 0, 3, 3]", "highest_priority": "9"})
+    assert (options.priority_steps, options.highest_priority) == ((0, 3, 9), 9)
+
+
 def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
     kombus = {"max_retries": 3, "interval_start": 0, "errback": print, "callback": None}
     assert parse_broker_options(kombus) == BrokerOptions()
@@ -101,6 +106,10 @@ def test_what_kombu_adds_or_reads_itself_is_no_option_of_ours() -> None:
         ({"visibility_timeout": 99999}, "= 99999: must be a whole number from 1 to 43200"),
         ({"wait_time_seconds": 21}, "= 21: must be a whole number from 0 to 20"),
         ({"max_receive_count": 1_001}, "= 1001: must be a whole number from 0 to 1000"),
+        ({"priority_steps": [3, 6]}, "must be a list of whole numbers from 0 to 9, with 0"),
+        ({"priority_steps": [0, 10]}, "['priority_steps']['1'] = 10"),
+        ({"priority_steps": 3}, "must be a list of whole numbers from 0 to 9"),
+        ({"highest_priority": 5}, "= 5: must be 0 or 9"),
         ({"wait_time_second": 1}, "Did you mean 'wait_time_seconds'?"),
         ({"large_message_bucket": "My_Bucket"}, "= 'My_Bucket': must be the name of an S3 bucket"),
         ({"large_message_prefix": "/tasks"}, "= '/tasks': must be up to 988 characters of"),
