@@ -175,7 +175,7 @@ class LargeMessages:
         if pointer is None:
             return message
         if self._outage is not None and self._clock.monotonic() < self._outage[1]:
-            raise self._outage[0]
+            raise self._outage[0].with_traceback(None)
         try:
             return replace(message, pointer=pointer, stored_body=self._store.get(pointer))
         except (ObjectNotFoundError, UnicodeDecodeError) as error:
