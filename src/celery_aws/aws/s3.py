@@ -17,6 +17,9 @@ from celery_aws.aws.errors import error_class, translated
 from celery_aws.errors import AwsError
 from celery_aws.names import BucketName, ObjectKey
 
+#: Seconds for an answer to a delete, which is tried again some time or left to a lifecycle rule.
+DELETE_TIMEOUT_SECONDS = 3.0
+
 #: Hosts of AWS's own endpoints, VPC endpoints included, in every partition.
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
@@ -66,20 +69,21 @@ class S3ObjectService:
     def get(self, bucket: BucketName, key: ObjectKey) -> bytes:
         """Return the content of an object."""
         with translated("s3", "GetObject", f"{bucket}/{key}"):
-            answer = self._impatient_client().get_object(Bucket=bucket, Key=key)
+            answer = client_for("s3", self.access, attempts=1).get_object(Bucket=bucket, Key=key)
             return bytes(answer["Body"].read())
 
     def delete_batch(self, bucket: BucketName, keys: Sequence[ObjectKey]) -> list[ObjectFailure]:
         """Delete up to 1,000 objects."""
         request = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
         with translated("s3", "DeleteObjects", bucket):
-            answer = self._impatient_client().delete_objects(Bucket=bucket, Delete=request)
+            answer = self._deleting_client().delete_objects(Bucket=bucket, Delete=request)
         return [_failure(bucket, refused) for refused in answer.get("Errors", ())]
 
-    def _impatient_client(self) -> Any:
-        # One attempt: receiver and acker have other messages to see to, whose visibility
-        # timeouts run meanwhile.
-        return client_for("s3", self.access, attempts=1)
+    def _deleting_client(self) -> Any:
+        # The acker waits for it, with other messages whose visibility timeouts run meanwhile.
+        return client_for(
+            "s3", self.access, read_timeout_seconds=DELETE_TIMEOUT_SECONDS, attempts=1
+        )
 
 
 def object_access(access: Access, endpoint_url: str | None = None) -> Access:

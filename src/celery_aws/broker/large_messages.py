@@ -34,6 +34,10 @@ from celery_aws.process import PerProcess
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for which an S3 that did not answer is not asked for objects: a receiver that waits
+#: for it receives nothing else.
+S3_REST_SECONDS = 5.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
@@ -51,15 +55,18 @@ class LargeMessages:
     Args:
         options: the broker's.
         service: asks S3.
-        clock: measures for how long a queue's limit is believed.
+        clock: measures for how long something is believed.
     """
 
     def __init__(self, options: BrokerOptions, service: ObjectService, clock: Clock) -> None:
         self._threshold_bytes: int | None = None
         if options.large_message_bucket is not None:
             self._threshold_bytes = options.large_message_threshold_bytes
-        self._store = ObjectStore(options, service)
+        self._store = ObjectStore(options, service, clock)
         self._limits = SizeLimits(clock)
+        self._clock = clock
+        #: Why S3 could not be read, and until when it is not asked again.
+        self._outage: tuple[AwsError, float] | None = None
 
     def send(self, address: QueueAddress, message: OutgoingMessage, *, queue: QueueName) -> None:
         """Send one message, its body through S3 if it has to.
@@ -87,19 +94,18 @@ class LargeMessages:
         again after a pause that grows with its receives. On a FIFO queue the messages behind it
         in its group are postponed with it.
 
-        Costs one GetObject for each pointer, of one attempt; none after one that had no answer.
+        Costs one GetObject of one attempt for each pointer; none for
+        :data:`S3_REST_SECONDS` after one that had no answer.
         """
         loaded = Loaded()
         held_back: dict[str | None, int] = {}
-        outage: AwsError | None = None
         for message in messages:
             seconds = held_back.get(message.message_group_id)
             if seconds is None:
                 try:
-                    loaded.ready.append(self._loaded(message, outage))
+                    loaded.ready.append(self._loaded(message))
                     continue
                 except CeleryAwsError as error:
-                    outage = error if isinstance(error, TemporaryError) else outage
                     seconds = _pause(address, message, error)
                 if is_fifo(address.url):
                     held_back[message.message_group_id] = seconds
@@ -164,16 +170,19 @@ class LargeMessages:
             remedy=remedy,
         )
 
-    def _loaded(self, message: ReceivedMessage, outage: AwsError | None) -> ReceivedMessage:
+    def _loaded(self, message: ReceivedMessage) -> ReceivedMessage:
         pointer = load_pointer(message.body)
         if pointer is None:
             return message
-        if outage is not None:
-            raise outage
+        if self._outage is not None and self._clock.monotonic() < self._outage[1]:
+            raise self._outage[0].with_traceback(None)
         try:
             return replace(message, pointer=pointer, stored_body=self._store.get(pointer))
         except (ObjectNotFoundError, UnicodeDecodeError) as error:
             return replace(message, error=error)
+        except TemporaryError as error:
+            self._outage = (error, self._clock.monotonic() + S3_REST_SECONDS)
+            raise
 
 
 def _pause(address: QueueAddress, message: ReceivedMessage, error: CeleryAwsError) -> int:

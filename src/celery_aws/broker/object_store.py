@@ -3,20 +3,19 @@
 Nothing is read or deleted anywhere else, whatever a message says.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 
 from kombu.utils.uuid import uuid
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.s3 import ObjectService
+from celery_aws.broker.object_removal import ObjectRemoval
+from celery_aws.clock import Clock
 from celery_aws.config.broker import WHERE, BrokerOptions
 from celery_aws.core.large_messages import pointer_problem
 from celery_aws.core.messages import S3Pointer
-from celery_aws.errors import AwsError, ConfigurationError
+from celery_aws.errors import ConfigurationError
 from celery_aws.names import BucketName, ObjectKey
-
-logger = logging.getLogger(__name__)
 
 #: Makes the service that asks S3: :class:`celery_aws.aws.s3.S3ObjectService`, or a test's double.
 ObjectServiceFactory = Callable[[Access], ObjectService]
@@ -27,16 +26,20 @@ _BUCKET_OPTION = "large_message_bucket"
 class ObjectStore:
     """Bodies in S3, if a bucket is configured; thread-safe."""
 
-    def __init__(self, options: BrokerOptions, service: ObjectService) -> None:
-        self._bucket = options.large_message_bucket
+    def __init__(self, options: BrokerOptions, service: ObjectService, clock: Clock) -> None:
         self._prefix = options.large_message_prefix
         self._service = service
+        self._bucket: BucketName | None = None
+        self._removal: ObjectRemoval | None = None
+        if options.large_message_bucket is not None:
+            self._bucket = BucketName(options.large_message_bucket)
+            self._removal = ObjectRemoval(service, self._bucket, clock)
 
     def new_pointer(self) -> S3Pointer | None:
         """Return where one more body can be kept; None without a bucket."""
         if self._bucket is None:
             return None
-        return S3Pointer(bucket=BucketName(self._bucket), key=ObjectKey(f"{self._prefix}{uuid()}"))
+        return S3Pointer(bucket=self._bucket, key=ObjectKey(f"{self._prefix}{uuid()}"))
 
     def put(self, pointer: S3Pointer, body: str) -> None:
         """Keep a body (one PutObject)."""
@@ -62,25 +65,10 @@ class ObjectStore:
         return self._service.get(pointer.bucket, pointer.key).decode()
 
     def remove(self, pointers: Sequence[S3Pointer]) -> None:
-        """Delete bodies (one DeleteObjects, of one attempt); what fails is only logged."""
+        """Delete bodies (:meth:`ObjectRemoval.remove`); none outside the bucket and the prefix."""
         keys = [pointer.key for pointer in pointers if self._problem(pointer) is None]
-        if self._bucket is None or not keys:
-            return
-        try:
-            failures = self._service.delete_batch(BucketName(self._bucket), keys)
-        except AwsError as error:
-            _log_left_behind(len(keys), error)
-        else:
-            for failure in failures:
-                _log_left_behind(1, failure.error)
+        if keys and self._removal is not None:
+            self._removal.remove(keys)
 
     def _problem(self, pointer: S3Pointer) -> str | None:
         return pointer_problem(pointer, bucket=self._bucket, prefix=self._prefix)
-
-
-def _log_left_behind(objects: int, error: AwsError) -> None:
-    logger.warning(
-        "%s S3 object(s) of deleted messages are left to the bucket's lifecycle rule: %s",
-        objects,
-        error,
-    )

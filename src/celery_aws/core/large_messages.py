@@ -45,7 +45,7 @@ def load_pointer(body: str) -> S3Pointer | None:
     if name not in _POINTER_CLASSES or not isinstance(where, dict):
         return None
     bucket, key = where.get("s3BucketName"), where.get("s3Key")
-    if not isinstance(bucket, str) or not isinstance(key, str):
+    if not isinstance(bucket, str) or not isinstance(key, str) or not _is_utf8(key):
         return None
     return S3Pointer(bucket=BucketName(bucket), key=ObjectKey(key))
 
@@ -92,3 +92,12 @@ def pause_seconds(receive_count: int) -> int:
     """
     seconds = _FIRST_PAUSE_SECONDS << min(max(0, receive_count - 1), 16)
     return min(_LONGEST_PAUSE_SECONDS, seconds)
+
+
+def _is_utf8(text: str) -> bool:
+    # JSON can name half a surrogate pair, and no request can: it would end the receiver.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

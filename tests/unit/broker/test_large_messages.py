@@ -205,6 +205,8 @@ class TestLoading:
         assert [message.envelope for message in loaded.ready] == ["1", "3"]
         assert [seconds for _, seconds in loaded.postponed] == [5, 5]
         assert bench.s3.requests["GetObject"] == 1, "the second is not tried"
+        bench.clock.advance(30)
+        assert len(load(bench, large).ready) == 4
         assert "is given back for 5 s" in caplog.text
         assert "no route" in caplog.text
 

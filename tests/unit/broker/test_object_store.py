@@ -1,12 +1,11 @@
-import logging
-
 import pytest
 
 from celery_aws.broker.object_store import ObjectStore
 from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.messages import S3Pointer
-from celery_aws.errors import ConfigurationError, ObjectNotFoundError, UnreachableError
+from celery_aws.errors import ConfigurationError, ObjectNotFoundError
 from celery_aws.names import BucketName, ObjectKey
+from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_s3 import MemoryS3
 from tests.unit.broker.conftest import BUCKET
 
@@ -21,7 +20,7 @@ def s3() -> MemoryS3:
 @pytest.fixture
 def store(s3: MemoryS3) -> ObjectStore:
     options = {"large_message_bucket": BUCKET, "large_message_prefix": "tasks/"}
-    return ObjectStore(parse_broker_options(options), s3)
+    return ObjectStore(parse_broker_options(options), s3, FakeClock())
 
 
 def pointer(key: str, bucket: BucketName = BUCKET) -> S3Pointer:
@@ -43,7 +42,7 @@ def test_bodies_are_kept_under_the_prefix_each_on_its_own(store: ObjectStore) ->
 
 
 def test_without_a_bucket_nothing_is_kept_read_or_deleted(s3: MemoryS3) -> None:
-    store = ObjectStore(parse_broker_options({}), s3)
+    store = ObjectStore(parse_broker_options({}), s3, FakeClock())
     s3.put(BUCKET, ObjectKey("k"), b"x")
 
     assert store.new_pointer() is None
@@ -80,21 +79,3 @@ def test_what_is_deleted_is_gone(store: ObjectStore, s3: MemoryS3) -> None:
     assert s3.requests["DeleteObjects"] == 1
     with pytest.raises(ObjectNotFoundError):
         store.get(one)
-
-
-def test_what_cannot_be_deleted_is_logged(
-    store: ObjectStore, s3: MemoryS3, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
-    pointers = [kept(store), kept(store)]
-    s3.faults.fail("DeleteObjects", UnreachableError("no route"))
-    s3.faults.refuse_entries("DeleteObjects", code="AccessDenied")
-
-    store.remove(pointers)
-    assert "2 S3 object(s) of deleted messages are left" in caplog.text
-    assert "no route" in caplog.text
-    store.remove(pointers)
-
-    assert "1 S3 object(s) of deleted messages are left" in caplog.text
-    assert "Grant the action" in caplog.text
-    assert list(s3.objects(BUCKET)) == [pointers[0].key]

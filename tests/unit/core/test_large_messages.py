@@ -49,6 +49,7 @@ def test_what_the_extended_clients_write_is_read(name: str, separators: tuple[st
         json.dumps([NOW, {"s3BucketName": "b"}]),
         json.dumps([NOW, {"s3BucketName": "b", "s3Key": 1}]),
         json.dumps([NOW, {"s3BucketName": None, "s3Key": "k"}]),
+        json.dumps([NOW, {"s3BucketName": "b", "s3Key": "\ud800"}]),
         json.dumps(["java.lang.Runtime", WHERE]),
         json.dumps([[NOW], WHERE]),
         json.dumps([NOW, {**WHERE, "x": "x" * 10_000}]),
