@@ -36,12 +36,18 @@ class CeleryWorker:
         self._known: weakref.ref[Any] | None = None
         self._on_shutdown = weakref.WeakMethod(on_shutdown)
         self._told = False
+        self._cold = False
         #: Requests of the tasks that were not finished when the shutdown began, and of those
         #: that will never start.
         self._received: list[Any] = []
         self._waiting: list[Any] = []
         _connect_signals()
         _workers.add(self)
+
+    @property
+    def ends_warm(self) -> bool:
+        """True if a worker runs on the transport that was not told to end at once."""
+        return self._consumer() is not None and not self._cold
 
     @property
     def stopping(self) -> bool:
@@ -105,6 +111,7 @@ class CeleryWorker:
             self._told = True
             # Later, Celery has forgotten what it has not started.
             self._received = list(_requests(consumer))
+        self._cold = self._cold or cold
         if cold:
             self.loop_ended(consumer)
         on_shutdown(cold)

@@ -7,7 +7,7 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -48,6 +48,9 @@ DELIVERIES_PER_TURN = 50
 #: Seconds for which closing a connection waits for polls of a queue that it gave messages
 #: back to; another worker may be handed them first, and then the poll goes on.
 LAST_POLL_SECONDS = 2.0
+
+#: Seconds after which a wait for polls is looked at again: it may not be wanted any more.
+IMPATIENCE_SECONDS = 0.2
 
 #: Seconds for which closing a connection waits for its settlements.
 CLOSE_SECONDS = 30.0
@@ -249,12 +252,24 @@ class Transport(virtual.Transport):
         """
         if self.acker.gave_back_to:
             self.acker.flush(CLOSE_SECONDS)
-        began_at = self.clock.monotonic()
-        for receiver in self._ending:
-            seconds = self.options.last_poll_wait_seconds
-            if receiver.queue in self.acker.gave_back_to:
-                seconds = max(seconds, LAST_POLL_SECONDS)
-            receiver.stop(max(0.0, began_at + seconds - self.clock.monotonic()))
+        given_back = [each for each in self._ending if each.queue in self.acker.gave_back_to]
+        self._await_polls(given_back, LAST_POLL_SECONDS, lambda: True)
+        seconds = self.options.last_poll_wait_seconds
+        if self.worker.ends_warm and any(receiver.polling for receiver in self._ending):
+            logger.info(
+                "waiting up to %.0f s for polls under way (last_poll_wait_seconds)", seconds
+            )
+            self._await_polls(self._ending, seconds, lambda: self.worker.ends_warm)
+
+    def _await_polls(
+        self, receivers: Sequence[Receiver], seconds: float, patient: Callable[[], bool]
+    ) -> None:
+        deadline = self.clock.monotonic() + seconds
+        for receiver in receivers:
+            while receiver.alive and patient():
+                left = deadline - self.clock.monotonic()
+                if left <= 0 or receiver.stop(min(left, IMPATIENCE_SECONDS)):
+                    break
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []

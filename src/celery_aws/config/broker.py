@@ -133,9 +133,9 @@ class BrokerOptions(AccessOptions):
         polling_interval: seconds to rest after a poll that brought nothing; 0 is none after a long
             poll, and 1 s after a short one (``wait_time_seconds`` 0).
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
-        last_poll_wait_seconds: how long closing a connection waits for polls under way. What SQS
-            hands to a poll whose process has ended stays hidden for a visibility timeout; with 20
-            that cannot happen, but an idle worker takes as long to stop.
+        last_poll_wait_seconds: how long a worker's warm shutdown waits for polls under way, at
+            most. What SQS hands to a poll whose process has ended stays hidden for a visibility
+            timeout; 0 stops an idle worker at once, and risks that.
         compression: how the bodies of large messages are compressed, by a name that kombu knows:
             gzip, bzip2, lzma, and with their packages brotli, zstd. Every consumer must know it
             too. Default: not at all.
@@ -170,7 +170,7 @@ class BrokerOptions(AccessOptions):
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0
     ack_linger_seconds: Seconds = 0.05
-    last_poll_wait_seconds: Seconds = 0.0
+    last_poll_wait_seconds: Seconds = 20.0
     compression: Annotated[
         Text | None, Allowed("the name of a compression method, such as gzip")
     ] = None
