@@ -102,6 +102,7 @@ class Acker(BackgroundThread):
 
     def delete(self, receipt: Receipt) -> None:
         """Delete the message, soon. Never blocks on AWS while the thread runs."""
+        receipt = self._leases.current(receipt)
         if not self._leases.settling(receipt):
             logger.warning(
                 "queue %s: a message is acknowledged whose lease was lost; another worker may "
@@ -112,6 +113,7 @@ class Acker(BackgroundThread):
 
     def give_back(self, receipt: Receipt, *, visible_in_seconds: int = 0) -> None:
         """Let the queue hand the message out again after ``visible_in_seconds``."""
+        receipt = self._leases.current(receipt)
         self.gave_back_to.add(receipt.queue)
         settlement = Settlement(
             receipt=receipt, visible_in_seconds=visible_in_seconds, number=next(self._numbers)
@@ -136,7 +138,9 @@ class Acker(BackgroundThread):
             message: as SQS handed it out.
             move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
         """
-        self._leases.settling(receipt)
+        receipt = self._leases.current(receipt)
+        # Where the lease was lost, another worker may have it, and moves it itself.
+        move = self._leases.settling(receipt) and move
         self._submit(
             Settlement(
                 receipt=receipt,

@@ -216,7 +216,12 @@ class Channel(Publishing):
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
         receipts = [Receipt.of(message, queue=queue, address=address) for message in received]
-        self._leases.hold(receipts, asked_at=asked_at, answered_at=self._clock.monotonic())
+        answered_at = self._clock.monotonic()
+        taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
+        for receipt in taken.finished:
+            self._acker.delete(receipt)
+        if taken.known:
+            return None  # It is worked on here.
         loaded = self._large_messages.load(address, received)
         for message, seconds in loaded.postponed:
             receipt = Receipt.of(message, queue=queue, address=address)

@@ -7,14 +7,15 @@ loop: it goes on while a solo pool works, during a warm shutdown and in a soft s
 When to ask is decided by :mod:`celery_aws.core.leases`.
 
 A lease that cannot be kept is *lost*: SQS hands the message to somebody else. What was not
-delivered yet is then dropped; what runs goes on, and the loss is logged and counted.
+delivered yet is then dropped; what runs goes on, and the loss is logged and counted. If it comes
+back to where it is still worked on, it is not delivered again: its new receipt is taken up instead.
 """
 
 import logging
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from celery_aws.background import BackgroundThread
@@ -51,6 +52,18 @@ class _Held:
     warned: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What a connection makes of the messages of one receive."""
+
+    #: To be delivered.
+    new: list[Receipt] = field(default_factory=list)
+    #: Worked on here already; their receipts were taken up.
+    known: list[Receipt] = field(default_factory=list)
+    #: Of these, what is finished and waits for its deletion.
+    finished: list[Receipt] = field(default_factory=list)
+
+
 @dataclass
 class _Answer:
     """What became of the extensions of one request."""
@@ -81,7 +94,9 @@ class Leases(BackgroundThread):
         self._record = record if record is not None else delivery_record()
         self._jitter = jitter
         self._held: dict[ReceiptHandle, _Held] = {}
-        self._lost: set[ReceiptHandle] = set()
+        self._lost: dict[ReceiptHandle, _Held] = {}
+        #: By message id: what settles the message now.
+        self._current: dict[str, Receipt] = {}
         #: When the thread looks next; it is woken only for something earlier.
         self._looks_at = inf
         self._when_empty: Callable[[], None] | None = None
@@ -94,7 +109,7 @@ class Leases(BackgroundThread):
         """How many messages are held."""
         return len(self._held)
 
-    def hold(self, receipts: Sequence[Receipt], *, asked_at: float, answered_at: float) -> None:
+    def hold(self, receipts: Sequence[Receipt], *, asked_at: float, answered_at: float) -> Taken:
         """Take over messages that a receive brought.
 
         Args:
@@ -102,23 +117,32 @@ class Leases(BackgroundThread):
             asked_at: when the receive was sent, by the clock's ``monotonic``.
             answered_at: when its answer was there.
         """
+        taken = Taken()
         lease = lease_of_receive(self._timeout_seconds, asked_at=asked_at, answered_at=answered_at)
         with self._changed:
             for receipt in receipts:
-                self._held[receipt.handle] = _Held(receipt, lease)
+                self._take(_Held(receipt, lease), taken)
             if lease.attention_at(warned=False) < self._looks_at:
                 self._changed.notify_all()
         self.start()
+        return taken
+
+    def current(self, receipt: Receipt) -> Receipt:
+        """Return what settles the message now: it may have been received again since."""
+        current = self._current.get(receipt.message_id, receipt)
+        if current.handle == receipt.handle:
+            return receipt
+        return replace(current, pointer=receipt.pointer)
 
     def describe(self, receipt: Receipt, task: str) -> None:
         """Note what the message is for, for the log."""
-        held = self._held.get(receipt.handle)
+        held = self._held.get(self.current(receipt).handle)
         if held is not None:
             held.task = task
 
     def valid(self, receipt: Receipt) -> bool:
         """Tell whether the message is still ours, as far as can be known."""
-        held = self._held.get(receipt.handle)
+        held = self._held.get(self.current(receipt).handle)
         return held is not None and not held.lease.over(self._clock.monotonic())
 
     def settling(self, receipt: Receipt) -> bool:
@@ -128,10 +152,11 @@ class Leases(BackgroundThread):
             False if its lease was lost.
         """
         with self._changed:
-            held = self._held.get(receipt.handle)
+            handle = self.current(receipt).handle
+            held = self._held.get(handle) or self._lost.get(handle)
             if held is not None:
                 held.settling = True
-            return receipt.handle not in self._lost
+            return handle not in self._lost
 
     def release(self, receipt: Receipt, then: Callable[[], None]) -> None:
         """Stop extending, then do something: at once, or when a request under way is over.
@@ -139,7 +164,7 @@ class Leases(BackgroundThread):
         So no extension can hide a message again that was given back.
         """
         with self._changed:
-            held = self._held.get(receipt.handle)
+            held = self._held.get(self.current(receipt).handle)
             if held is not None and held.asking:
                 held.released = then
                 return
@@ -149,8 +174,10 @@ class Leases(BackgroundThread):
     def drop(self, receipt: Receipt) -> None:
         """Forget a message: it is settled, or left to its visibility timeout."""
         with self._changed:
-            self._held.pop(receipt.handle, None)
-            self._lost.discard(receipt.handle)
+            current = self._current.pop(receipt.message_id, receipt)
+            for handle in (receipt.handle, current.handle):
+                self._held.pop(handle, None)
+                self._lost.pop(handle, None)
             if self._when_empty is not None:
                 self._changed.notify_all()
 
@@ -190,6 +217,22 @@ class Leases(BackgroundThread):
             }
             answer = self._ask(address, batch, seconds)
             self._apply(answer, asked_at, seconds)
+
+    def _take(self, held: _Held, taken: Taken) -> None:
+        receipt = held.receipt
+        known = self._current.get(receipt.message_id)
+        if receipt.message_id:
+            self._current[receipt.message_id] = receipt
+        self._held[receipt.handle] = held
+        if known is None:
+            taken.new.append(receipt)
+            return
+        before = self._held.pop(known.handle, None) or self._lost.pop(known.handle, None)
+        if before is not None:
+            held.task, held.settling = before.task, before.settling
+        taken.known.append(receipt)
+        if held.settling:
+            taken.finished.append(receipt)
 
     def _take_due(self) -> list[_Held]:
         with self._changed:
@@ -261,7 +304,7 @@ class Leases(BackgroundThread):
         handle = held.receipt.handle
         if self._held.pop(handle, None) is None or held.settling or held.released is not None:
             return
-        self._lost.add(handle)
+        self._lost[handle] = held
         self._record.count("leases_lost")
         logger.error(
             "queue %s: the lease of a message was lost (%s), so another worker may receive it: %s",

@@ -21,7 +21,7 @@ from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.large_messages import LargeMessages
-from celery_aws.broker.leases import Leases
+from celery_aws.broker.leases import Leases, Taken
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.status import delivery_record
@@ -273,10 +273,25 @@ class Receiver(BackgroundThread):
         answered_at = self._clock.monotonic()
         self.last_poll = self._clock.now()
         self._record.count("received", len(messages))
-        if messages:
-            receipts = [self._receipt(message, address) for message in messages]
-            self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
-        return self._loaded(messages, address)
+        if not messages:
+            return []
+        receipts = [self._receipt(message, address) for message in messages]
+        taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
+        self._note_known(taken)
+        new = {receipt.handle for receipt in taken.new}
+        return self._loaded([each for each in messages if each.receipt_handle in new], address)
+
+    def _note_known(self, taken: Taken) -> None:
+        for receipt in taken.finished:
+            self._acker.delete(receipt)
+        if taken.known:
+            logger.warning(
+                "queue %s: received %s message(s) again that are worked on here; they are not "
+                "delivered a second time",
+                self.queue,
+                len(taken.known),
+            )
+            self._record.count("known", len(taken.known))
 
     def _loaded(self, messages: Sequence[ReceivedMessage], address: QueueAddress) -> list[Delivery]:
         loaded = self._large_messages.load(address, messages)

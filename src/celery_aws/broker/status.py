@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 #: What is counted, in messages.
 Counted = Literal[
-    "received", "deleted", "given_back", "unsettled", "extended", "leases_lost", "discarded"
+    "received",
+    "deleted",
+    "given_back",
+    "unsettled",
+    "extended",
+    "leases_lost",
+    "discarded",
+    "known",
 ]
 
 
@@ -41,6 +48,7 @@ class DeliveryStatus:
         leases_lost: leases that ended although somebody here had the message; its task may run,
             or have run, a second time.
         discarded: messages dropped before their delivery, because their leases had ended.
+        known: messages received again while they were worked on here, and not delivered again.
     """
 
     last_polls: Mapping[str, datetime | None]
@@ -52,6 +60,7 @@ class DeliveryStatus:
     extended: int = 0
     leases_lost: int = 0
     discarded: int = 0
+    known: int = 0
 
 
 class DeliveryRecord:
