@@ -131,6 +131,12 @@ class TestSending:
 
         assert [len(content) for content in bench.s3.objects(BUCKET).values()] == [1_001]
 
+    def test_a_threshold_means_nothing_without_a_bucket(self, bench: Bench) -> None:
+        options = {"large_message_bucket": None, "large_message_threshold_bytes": 10}
+        send(bench, made(bench, **options), "x" * 11)
+
+        assert bench.bodies() == ["x" * 11]
+
     @pytest.mark.parametrize("error", [AccessDeniedError("no"), QueueNotFoundError("gone")])
     def test_a_send_that_is_refused_leaves_no_object(self, bench: Bench, error: AwsError) -> None:
         bench.sqs.faults.fail("SendMessage", error)
