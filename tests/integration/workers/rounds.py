@@ -65,14 +65,15 @@ class Rounds:
         return [str(each) for each in self.done if not each.good]
 
     def _print(self, what: str, some: list[Round]) -> None:
+        excused = sum(len(each.excused) for each in some)
+        late_seconds = max(each.unsettled_seconds for each in some)
+        again = f" ({excused} with reason: ended at most {late_seconds:.2f} s before the kill)"
         print(
             f"{self.name}: {what}{len(self.done)} of {self.count} rounds, "
             f"seeds {some[0].seed}-{some[-1].seed}: "
             f"{sum(len(each.lost) for each in some)} lost, "
-            f"{sum(len(each.doubled) for each in some)} doubled, "
-            f"{sum(len(each.excused) for each in some)} ran again with reason "
-            f"(ended at most {max(each.unsettled_seconds for each in some):.2f} s before), "
-            f"{sum(not each.good for each in some)} bad, "
+            f"{sum(len(each.doubled) for each in some)} doubled{again if excused else ''}, "
+            f"{sum(not each.good for each in some)} bad rounds, "
             f"back after at most {max(each.back_seconds for each in some):.2f} s",
             flush=True,
         )

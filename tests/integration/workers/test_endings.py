@@ -28,7 +28,7 @@ LONG_VISIBILITY_SECONDS = 60
 LONG_SECONDS = 30.0
 
 #: Within the time of a soft shutdown, and longer than it takes to send a signal.
-SHORT_SECONDS = 1.5
+SHORT_SECONDS = 2.0
 SOFT_SECONDS = 2 * VISIBILITY_SECONDS
 
 WAITING = 5
@@ -113,5 +113,5 @@ def test_a_killed_parents_messages_come_back_after_one_visibility_timeout(
         os.kill(worker.pid, signal.SIGKILL)
         assert [child.ended_within(SHORT_SECONDS / 2) for child in children] == [True] * 3
     back = (len(LATE_RUNNING) + WAITING, 0)
-    assert recorded.wait_for_messages(back, seconds=VISIBILITY_SECONDS + 1.0) == back
+    assert recorded.wait_for_messages(back, seconds=VISIBILITY_SECONDS + 1.5) == back
     assert recorded.recording.record.ended() == set()
