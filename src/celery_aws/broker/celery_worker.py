@@ -62,8 +62,7 @@ class CeleryWorker:
         # 0 is an exit code here, and means "stop".
         if any(each is not None and each is not False for each in told):
             return True
-        blueprint = getattr(consumer.controller, "blueprint", None)
-        return blueprint is not None and blueprint.state != _RUN
+        return _stops(consumer)
 
     def free_slots(self) -> int | None:
         """Return how many more tasks the worker wants, with ``worker_disable_prefetch``.
@@ -86,6 +85,8 @@ class CeleryWorker:
         consumer = self._consumer()
         if consumer is None or consumer.hub is None or not self.stopping:
             return []
+        if _stops(consumer):
+            self.loop_ended(consumer)
         waiting, self._waiting = self._waiting, []
         waiting += withdrawn_from_threads(consumer.pool)
         return [request.message for request in waiting]
@@ -134,6 +135,11 @@ class CeleryWorker:
                 self._known = weakref.ref(consumer)
                 return consumer
         return None
+
+
+def _stops(consumer: Any) -> bool:
+    blueprint = getattr(consumer.controller, "blueprint", None)
+    return blueprint is not None and blueprint.state != _RUN
 
 
 def _requests(consumer: Any) -> Iterator[Any]:

@@ -48,12 +48,16 @@ class AwsEnvironment:
         return self.variables["CELERY_RESULT_BACKEND"]
 
     def celery_config(self) -> dict[str, Any]:
-        """Return the settings of an app that lives here: ``app.conf.update(...)``."""
+        """Return the settings of an app that lives here: ``app.conf.update(...)``.
+
+        Polls are short, because a worker does not stop before its last one has ended.
+        """
         return {
             "broker_url": self.broker_url,
             "broker_transport_options": {
                 "region": self.region,
                 "queue_name_prefix": self.queue_name_prefix,
+                "wait_time_seconds": 1,
             },
             "result_backend": self.result_backend,
         }

@@ -8,6 +8,7 @@ was acknowledged early, and has prefetched five more.
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import pytest
@@ -41,7 +42,10 @@ RUNNING = [*LATE_RUNNING, "early"]
 
 
 def busy_worker(
-    recorded: RecordedProject, visibility_seconds: int, **config: object
+    recorded: RecordedProject,
+    visibility_seconds: int,
+    environment: Mapping[str, str] | None = None,
+    **config: object,
 ) -> WorkerProcess:
     """Start a worker and wait until it runs and holds everything as described above."""
     recorded.configure(
@@ -54,7 +58,7 @@ def busy_worker(
     recorded.send("early", LONG_SECONDS, task="early")
     for i in range(WAITING):
         recorded.send(f"waiting-{i}")
-    worker = recorded.worker(concurrency=3)
+    worker = recorded.worker(concurrency=3, environment=environment)
     worker.start()
     assert recorded.recording.wait_for(all_started(RUNNING), PATIENCE_SECONDS)
     held = (0, len(LATE_RUNNING) + WAITING)
@@ -100,6 +104,26 @@ def test_a_soft_shutdown_lets_tasks_end_and_then_gives_them_back(
     assert recorded.messages() == (WAITING + 1, 0), "all but the one that has ended"
     soon = [count for seconds, count in visible if HAND_OVER_SECONDS < seconds < SOFT_SECONDS]
     assert set(soon) == {WAITING}, visible
+
+
+def test_a_container_that_is_stopped_keeps_what_can_end_in_its_time(
+    recorded: RecordedProject,
+) -> None:
+    """As the how-to says: what an orchestrator kills after its grace period has ended before."""
+    grace_seconds = SOFT_SECONDS + 6.0
+    worker = busy_worker(
+        recorded,
+        LONG_VISIBILITY_SECONDS,
+        {"REMAP_SIGTERM": "SIGQUIT"},
+        worker_soft_shutdown_timeout=SOFT_SECONDS,
+    )
+    worker.send_signal(signal.SIGTERM)
+    asked_at = time.monotonic()
+    worker.wait()
+
+    assert time.monotonic() - asked_at < grace_seconds
+    assert recorded.recording.record.ended() == {"short"}
+    assert recorded.messages() == (WAITING + 1, 0), "all but the one that has ended"
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a pid")

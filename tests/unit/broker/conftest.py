@@ -1,6 +1,6 @@
 """A broker's parts on SQS in memory, with a clock that the test moves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import celery
@@ -75,7 +75,12 @@ class Bench:
     def new_qos(self, prefetch_count: int = 0) -> SqsQoS:
         return SqsQoS(None, self.acker, prefetch_count)
 
-    def new_receiver(self, credit_source: CreditSource, queue: AmqpQueue = QUEUE) -> Receiver:
+    def new_receiver(
+        self,
+        credit_source: CreditSource,
+        queue: AmqpQueue = QUEUE,
+        higher: Sequence[Receiver] = (),
+    ) -> Receiver:
         receiver = Receiver(
             queue=queue,
             directory=self.directory,
@@ -83,6 +88,7 @@ class Bench:
             buffer=self.buffer,
             acker=self.acker,
             leases=self.leases,
+            higher=higher,
             large_messages=self.large_messages,
             deliver=lambda delivery: self.delivered.append(delivery.message),
             clock=self.clock,

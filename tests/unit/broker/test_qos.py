@@ -258,3 +258,67 @@ def test_the_prefetch_count_holds_for_any_number_of_queues(
 
     assert most <= prefetch_count
     assert set(served.values()) == {8}
+
+
+class TestFreeSlots:
+    """With ``worker_disable_prefetch``: tasks that run count, acknowledged or not."""
+
+    @pytest.mark.parametrize(
+        ("prefetch_count", "slots", "reserved", "expected"),
+        [(4, 1, 0, 1), (4, 9, 0, 4), (0, 3, 0, 3), (0, 3, 2, 1), (4, 0, 0, 0), (4, 2, 2, 0)],
+    )
+    def test_no_more_is_asked_for_than_there_are_slots(
+        self, bench: Bench, prefetch_count: int, slots: int, reserved: int, expected: int
+    ) -> None:
+        free = 10
+        qos = SqsQoS(None, bench.acker, prefetch_count, free_slots=lambda: free)
+        for _ in range(reserved):
+            qos.reserve(PollTicket(), wait_time_seconds=0, rest_seconds=0)
+        taken = qos._credits.reserved
+        free = slots - reserved + taken
+
+        assert qos.can_consume_max_estimate() == expected
+        assert qos.can_consume() is (expected > 0)
+
+    def test_a_slot_that_is_freed_is_noticed(self, bench: Bench) -> None:
+        free = 0
+        qos = SqsQoS(None, bench.acker, 4, free_slots=lambda: free)
+        polls: list[Poll | None] = []
+        thread = threading.Thread(
+            target=lambda: polls.append(
+                qos.reserve(PollTicket(), wait_time_seconds=20, rest_seconds=0)
+            )
+        )
+        thread.start()
+        assert polls == []
+
+        free = 1
+        thread.join(PATIENCE_SECONDS)
+
+        assert [poll.max_messages for poll in polls if poll] == [1]
+
+
+class TestRestoring:
+    def test_messages_of_tasks_that_go_on_are_kept(self, bench: Bench) -> None:
+        receipts = bench.receive(2)
+        running, waiting = message_of(receipts[0], "1"), message_of(receipts[1], "2")
+        qos = SqsQoS(None, bench.acker, running=lambda: [running])
+        for tag, message in (("1", running), ("2", waiting)):
+            qos.append(message, tag)
+
+        qos.restore_unacked_once()
+        assert bench.acker.flush(PATIENCE_SECONDS)
+        assert bench.visible() == ["1"]
+
+        qos.ack("1")
+        assert bench.acker.flush(PATIENCE_SECONDS)
+        assert bench.bodies() == ["1"]
+
+    def test_what_is_not_held_is_ignored(self, bench: Bench) -> None:
+        (receipt,) = bench.receive(1)
+        qos = SqsQoS(None, bench.acker)
+
+        qos.restore([message_of(receipt, "1")])
+
+        assert bench.acker.flush(0)
+        assert bench.visible() == []

@@ -1,15 +1,18 @@
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
-from celery_aws.broker.receiver import UnlimitedCredits
+from celery_aws.broker.qos import SqsQoS
+from celery_aws.broker.receiver import Receiver, UnlimitedCredits
+from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
 from celery_aws.errors import ReceiverFailedError, ThrottledError, UnreachableError
-from celery_aws.names import AmqpQueue
+from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing.clock import START
-from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench, take
+from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench, take
 
 OTHER = AmqpQueue("other")
 
@@ -216,3 +219,119 @@ def test_receivers_that_start_together_share_even_one_credit(bench: Bench) -> No
     bench.clock.advance(TURN_WAIT_SECONDS + SCARCE_WAIT_SECONDS)
 
     assert [each.message.body for each in taken(bench, 1)] == ["1"]
+
+
+class TestHigherPriorities:
+    """Two queues of one consumer, and credits for one message."""
+
+    def receivers(self, bench: Bench, prefetch_count: int = 1) -> tuple[SqsQoS, Receiver, Receiver]:
+        qos = bench.new_qos(prefetch_count)
+        high = bench.new_receiver(qos, OTHER)
+        return qos, high, bench.new_receiver(qos, QUEUE, higher=[high])
+
+    def test_nothing_is_taken_before_they_are_empty(self, bench: Bench) -> None:
+        qos, high, low = self.receivers(bench)
+        bench.send("low", "low")
+        bench.send("high", "high", queue=OTHER)
+        low.start()
+
+        bodies = []
+        for _ in range(4):
+            (delivery,) = taken(bench, 1)
+            bodies.append(delivery.message.body)
+            assert delivery.receiver is (high if bodies[-1] == "high" else low)
+            qos.release(1)
+
+        assert bodies == ["high", "high", "low", "low"]
+
+    def test_one_that_polls_is_not_asked_again(self, bench: Bench) -> None:
+        _, high, low = self.receivers(bench, prefetch_count=8)
+        high.start()
+        assert bench.poll_begins()
+        low.start()
+        assert bench.poll_begins(2)
+
+        asked = [call.resource for call in bench.sqs.calls if call.operation == "ReceiveMessage"]
+        assert asked == [bench.address(OTHER).url, bench.address().url]
+
+    def test_what_came_from_them_is_given_back_with_a_cancel(self, bench: Bench) -> None:
+        _, high, low = self.receivers(bench)
+        bench.send("high", queue=OTHER)
+        low.start()
+        assert bench.buffer.wait(PATIENCE_SECONDS)
+
+        for receiver in (high, low):
+            receiver.stop(0)
+            receiver.give_back(bench.buffer.discard(receiver))
+
+        assert bench.sqs.wait_until(lambda: bench.visible(QueueName("other")) == ["high"])
+
+
+def test_a_fifo_queue_is_asked_for_one_message_at_a_time(bench: Bench) -> None:
+    queue = AmqpQueue("orders.fifo")
+    address = bench.address(queue)
+    for number in range(2):
+        address.service.send(
+            address.url,
+            OutgoingMessage(
+                body=str(number), message_group_id="one", message_deduplication_id=str(number)
+            ),
+        )
+    bench.new_receiver(bench.new_qos(prefetch_count=8), queue).start()
+
+    assert [each.message.body for each in taken(bench, 1)] == ["0"]
+    assert bench.poll_begins()
+    assert bench.buffer.take() is None
+
+
+def test_after_a_failure_it_asks_only_for_what_is_answered_at_once(bench: Bench) -> None:
+    bench.sqs.faults.fail("ReceiveMessage", UnreachableError("no route"), times=3)
+    asked: list[int] = []
+    receive = bench.sqs.receive
+
+    def noted(*args: Any, **options: Any) -> Any:
+        asked.append(options["wait_seconds"])
+        return receive(*args, **options)
+
+    bench.sqs.receive = noted  # type: ignore[method-assign]
+    bench.new_receiver(UnlimitedCredits()).start()
+
+    assert bench.poll_begins()
+    assert asked == [20, 0, 0, 0, 20]
+
+
+def test_a_message_whose_lease_has_ended_is_not_delivered(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after the process was stopped for a while."""
+    bench.leases.stop(0)
+    bench.send("1")
+    qos = bench.new_qos(prefetch_count=1)
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+    (delivery,) = taken(bench, 1)
+    bench.clock.advance(bench.directory.options.visibility_timeout)
+
+    receiver.deliver(delivery)
+
+    assert bench.delivered == []
+    assert "lease had ended" in caplog.text
+
+
+def test_what_is_worked_on_here_is_not_delivered_twice(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.sqs.faults.deliver_twice()
+    bench.send("1")
+    qos = bench.new_qos(prefetch_count=4)
+    receiver = bench.new_receiver(qos)
+    receiver.start()
+
+    (delivery,) = taken(bench, 1)
+    assert bench.poll_begins()
+
+    assert bench.buffer.take() is None
+    assert "worked on here" in caplog.text
+    bench.acker.delete(delivery.receipt)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.bodies() == []
