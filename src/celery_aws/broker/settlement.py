@@ -14,7 +14,7 @@ from celery_aws.aws.sqs import BatchFailure
 from celery_aws.broker.dead_letters import DeadLetters, Disposal, Rejected
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
-from celery_aws.errors import AwsError, StaleReceiptError, TemporaryError
+from celery_aws.errors import AwsError, CredentialsError, StaleReceiptError, TemporaryError
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ def _to_delete(rejected: Settlement, disposal: Disposal) -> Settlement:
 def _asked(address: QueueAddress, batch: list[Settlement]) -> Outcome:
     try:
         failures = _request(address, batch)
-    except TemporaryError as error:
+    except (TemporaryError, CredentialsError) as error:
+        # Wrong credentials too: they were right when the message was received.
         return Outcome(again=[batch], because=error)
     except AwsError as error:
         _log_unsettled(batch, error)
