@@ -241,8 +241,9 @@ class Receiver(BackgroundThread):
 
     def _receive(self, poll: Poll) -> list[Delivery]:
         for receiver in self._higher:
-            # One that is in a long poll hears by itself of what comes.
-            found = [] if receiver.polling else receiver.ask(poll.max_messages, wait_seconds=0)
+            if receiver.polling and not self._ticket.busy:
+                continue  # It hears by itself of what comes, and so does this one.
+            found = receiver.ask(poll.max_messages, wait_seconds=0)
             if found:
                 return found
         self.polling = poll.wait_seconds > 0

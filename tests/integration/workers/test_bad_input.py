@@ -33,11 +33,11 @@ def last_words(project: Project, **config: Any) -> str:
         ),
         (
             {"broker_transport_options": {"visibility_timeout": "abc"}},
-            "['visibility_timeout'] = 'abc': must be a whole number from 0 to 43200 (seconds)",
+            "['visibility_timeout'] = 'abc': must be a whole number from 1 to 43200 (seconds)",
         ),
         (
             {"broker_transport_options": {"visibility_timeout": 99999}},
-            "['visibility_timeout'] = 99999: must be a whole number from 0 to 43200 (seconds)",
+            "['visibility_timeout'] = 99999: must be a whole number from 1 to 43200 (seconds)",
         ),
         (
             {"broker_transport_options": {"wait_time_seconds": 21}},

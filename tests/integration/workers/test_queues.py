@@ -21,7 +21,10 @@ def test_a_quiet_queue_does_not_hold_up_a_busy_one(
 ) -> None:
     project.configure(
         worker_prefetch_multiplier=multiplier,
-        broker_transport_options={"wait_time_seconds": LONG_POLL_SECONDS},
+        broker_transport_options={
+            "wait_time_seconds": LONG_POLL_SECONDS,
+            "last_poll_wait_seconds": 0,
+        },
     )
     client = project.client()
     with project.worker(pool=pool, concurrency=concurrency, queues=["quiet", "busy"]):
