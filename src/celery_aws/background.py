@@ -76,8 +76,9 @@ class BackgroundThread:
         self.wake()
         if thread is None or not self.alive or thread is threading.current_thread():
             return True
-        # Not by join: eventlet's raises when the time is up.
-        return self._finished.wait(timeout_seconds)
+        # Not by join: eventlet's raises when the time is up. And not at all without time: gevent's
+        # signal handlers must not wait, not even for nothing.
+        return timeout_seconds > 0 and self._finished.wait(timeout_seconds)
 
     def run(self) -> None:
         """Do the work until :attr:`stopping`; runs in the thread."""

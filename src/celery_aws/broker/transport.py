@@ -4,9 +4,9 @@ Facts: kombu/transport/virtual/base.py; celery/worker/consumer/consumer.py ``con
 celery/worker/loops.py; the identity tests that Celery makes are listed where it matters.
 """
 
+import _thread
 import logging
 import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -229,9 +229,8 @@ class Transport(virtual.Transport):
         """
         for receiver in self._receivers():
             receiver.draining = True
-        threading.Thread(
-            target=self._hand_on, args=(cold,), name="celery-aws-shutdown", daemon=True
-        ).start()
+        # Not by threading.Thread, whose start waits: gevent's signal handlers must not.
+        _thread.start_new_thread(self._hand_on, (cold,))
 
     def _hand_on(self, cold: bool) -> None:
         """Give back what was not delivered, and what cannot start any more."""
@@ -273,6 +272,10 @@ class Transport(virtual.Transport):
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []
+        if unstarted:
+            # Not with the first settlement: that may come in a signal handler of gevent's, which
+            # must not wait for a thread to start.
+            self.acker.start()
         for receiver in unstarted:
             receiver.start()  # does nothing if it was cancelled meanwhile
 
