@@ -19,11 +19,10 @@ from celery_aws.core.dead_letters import (
     dead_letter_name,
     is_dead_letter_name,
 )
-from celery_aws.core.queue_names import is_fifo, name_problem
+from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import (
     AccessDeniedError,
     AlreadyExistsError,
-    ConfigurationError,
     InvalidRequestError,
     NotFoundError,
     QueueNotFoundError,
@@ -94,15 +93,6 @@ class QueueCreation:
 
     def _redrive_policy(self, served: QueueName, missing: NotFoundError) -> RedrivePolicy:
         name = dead_letter_name(served)
-        problem = name_problem(name)
-        if problem:
-            raise ConfigurationError(
-                f"queue {served!r} would get the dead-letter queue {name!r}: {problem}. Or name a "
-                "queue of your own in the RedrivePolicy of sqs-creation-attributes, or set "
-                "max_receive_count to 0",
-                where="broker_transport_options",
-                key="max_receive_count",
-            )
         try:
             url = self._create(name, self._dead_letter_attributes(name))
             arn = self._once_known(lambda: self._service.queue_attributes(url, ["QueueArn"]))

@@ -6,8 +6,10 @@ SQS API reference (RedrivePolicy; the dead-letter queue of a FIFO queue is a FIF
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 
 from celery_aws.core.queue_names import FIFO_SUFFIX, is_fifo
+from celery_aws.limits import SQS_QUEUE_NAME_CHARACTERS
 from celery_aws.names import AccountId, QueueArn, QueueName
 
 #: What the name of a dead-letter queue ends in, before ``.fifo``.
@@ -20,6 +22,9 @@ REDRIVE_POLICY = "RedrivePolicy"
 ENCRYPTION_ATTRIBUTES = frozenset(
     {"KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
 )
+
+#: Of the digest that tells long names apart.
+_DIGEST_CHARACTERS = 8
 
 #: arn:partition:sqs:region:account:name
 _ARN_PARTS = 6
@@ -52,9 +57,17 @@ def redrive_policy(text: str | None) -> RedrivePolicy | None:
 
 
 def dead_letter_name(name: QueueName) -> QueueName:
-    """Return the name of the dead-letter queue that serves the queue ``name``."""
-    suffix = FIFO_SUFFIX if is_fifo(name) else ""
-    return QueueName(name.removesuffix(FIFO_SUFFIX) + DEAD_LETTER_SUFFIX + suffix)
+    """Return the name of the dead-letter queue that serves the queue ``name``.
+
+    Of a name that leaves no room for the suffix, the beginning and a digest of the whole.
+    """
+    suffix = DEAD_LETTER_SUFFIX + (FIFO_SUFFIX if is_fifo(name) else "")
+    stem = name.removesuffix(FIFO_SUFFIX)
+    room = SQS_QUEUE_NAME_CHARACTERS - len(suffix)
+    if len(stem) > room:
+        digest = sha256(name.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+        stem = f"{stem[: room - _DIGEST_CHARACTERS - 1]}-{digest}"
+    return QueueName(stem + suffix)
 
 
 def is_dead_letter_name(name: QueueName) -> bool:

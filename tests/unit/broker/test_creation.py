@@ -6,7 +6,6 @@ import pytest
 from celery_aws.errors import (
     AccessDeniedError,
     AlreadyExistsError,
-    ConfigurationError,
     InvalidRequestError,
     QueueNotFoundError,
     UnreachableError,
@@ -129,13 +128,11 @@ def test_one_that_another_process_made_is_used(bench: Bench) -> None:
     assert attributes(bench, DEAD)["MessageRetentionPeriod"] == "600"
 
 
-def test_a_name_without_room_for_it_is_named_before_anything_is_created(bench: Bench) -> None:
-    with pytest.raises(ConfigurationError, match="set max_receive_count to 0") as caught:
-        create(bench, AmqpQueue("x" * 69))
+def test_a_long_name_has_one_too(bench: Bench) -> None:
+    create(bench, AmqpQueue("x" * 80))
 
-    assert caught.value.key == "max_receive_count"
-    assert created(bench) == []
-    create(bench, AmqpQueue("x" * 69), max_receive_count=0)
+    policy = json.loads(attributes(bench, QueueName("x" * 80))["RedrivePolicy"])
+    assert len(policy["deadLetterTargetArn"].split(":")[-1]) == 80
 
 
 @pytest.mark.parametrize("operation", ["CreateQueue", "GetQueueAttributes"])

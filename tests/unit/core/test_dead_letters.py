@@ -9,6 +9,7 @@ from celery_aws.core.dead_letters import (
     owner_and_name,
     redrive_policy,
 )
+from celery_aws.core.queue_names import is_fifo, name_problem
 from celery_aws.names import QueueArn, QueueName
 
 ARN = QueueArn("arn:aws-cn:sqs:cn-north-1:123456789012:dead.fifo")
@@ -22,6 +23,18 @@ def test_the_name_says_whose_it_is(name: str, dead: str) -> None:
     assert dead_letter_name(QueueName(name)) == dead
     assert is_dead_letter_name(QueueName(dead))
     assert not is_dead_letter_name(QueueName(name))
+
+
+@pytest.mark.parametrize("suffix", ["", ".fifo"])
+@pytest.mark.parametrize("length", [1, 60, 68, 69, 75, 80])
+def test_every_name_has_room_for_one_of_its_own(length: int, suffix: str) -> None:
+    stem = "x" * (length - len(suffix) - 1)
+    names = [QueueName(f"{stem}{last}{suffix}") for last in "ab"]
+    dead = [dead_letter_name(name) for name in names]
+
+    assert len(set(dead)) == 2
+    assert all(len(name) <= 80 and name_problem(name) is None for name in dead)
+    assert all(is_dead_letter_name(name) and is_fifo(name) == bool(suffix) for name in dead)
 
 
 def test_a_policy_is_read_as_it_was_written() -> None:
