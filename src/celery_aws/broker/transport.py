@@ -187,9 +187,11 @@ class Transport(virtual.Transport):
             self._end_threads()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:  # noqa: ARG002
-        """Let the worker's event loop deliver; called before any channel consumes."""
+        """Let the event loop deliver. Celery's worker calls it before any channel consumes."""
         self._loop = loop
         loop.add_reader(self.buffer.fileno(), self._deliver_turn)
+        if self._unstarted:
+            loop.call_soon(self._start_receivers)
 
     def start_soon(self, receiver: Receiver) -> None:
         """Start a receiver when deliveries begin: by then all consumers of a start are known."""

@@ -75,6 +75,17 @@ def test_the_event_loop_delivers(connection: Connection, hub: Hub, sqs: MemorySq
     assert [message.payload for message in worker.messages] == ["1", "2", "3"]
 
 
+def test_a_consumer_may_come_before_the_event_loop(
+    connection: Connection, hub: Hub, sqs: MemorySqs
+) -> None:
+    worker = Worker(connection)
+    worker.publish("1")
+    worker.consumer.consume()
+    connection.transport.register_with_event_loop(connection.connection, hub)
+
+    run_until(hub, lambda: len(worker.messages) == 1)
+
+
 def test_what_celery_raises_loses_no_other_message(
     connection: Connection, hub: Hub, sqs: MemorySqs
 ) -> None:
