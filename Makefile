@@ -49,6 +49,7 @@ test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but m
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
+	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
 format: .venv/.dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CODE)

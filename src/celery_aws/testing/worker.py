@@ -72,6 +72,7 @@ class WorkerProcess:
         self._start_timeout_seconds = start_timeout_seconds
         self._stop_timeout_seconds = stop_timeout_seconds
         self._process: subprocess.Popen[str] | None = None
+        self._killed = False
         self._output: ProcessOutput | None = None
 
     @property
@@ -111,6 +112,7 @@ class WorkerProcess:
 
     def launch(self) -> None:
         """Start the worker and wait for nothing: for what it does before it consumes."""
+        self._killed = False
         self._process, self._output = spawn(
             "worker", self._command, self._environment, directory=self._directory
         )
@@ -182,7 +184,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End everything that the worker has started, at once (SIGKILL), and wait."""
-        if self._process is None:
+        if self._process is None or self._killed:
             return
         # The group outlives its leader while a child of the pool does. Where nobody is left,
         # Linux finds no such process and macOS refuses.
@@ -191,6 +193,8 @@ class WorkerProcess:
         self._process.wait()
         if self._output is not None:
             self._output.stop(_LAST_WORDS_SECONDS)
+        # Its number may be somebody else's by the next time.
+        self._killed = True
 
     def __enter__(self) -> "Self":
         self.start()
