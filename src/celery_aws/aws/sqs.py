@@ -22,7 +22,7 @@ _NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in
 
 #: Seconds until a receive has to be answered, by its wait: few values, because each is a client of
 #: its own. One that does not wait is the probe of a receiver that had no answer before.
-RECEIVE_TIMEOUTS = ((0, 2.5), (5, 10.0), (SQS_WAIT_TIME_SECONDS_MAX, 25.0))
+RECEIVE_TIMEOUTS = ((0, 2.0), (5, 10.0), (SQS_WAIT_TIME_SECONDS_MAX, 25.0))
 
 #: Seconds until a delete or a change of visibility has to be answered.
 SETTLE_TIMEOUT_SECONDS = 5.0

@@ -37,7 +37,7 @@ from celery_aws.names import AmqpQueue
 logger = logging.getLogger(__name__)
 
 #: Short, because the first poll that succeeds ends an outage: a failed one is not billed.
-_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=2.0)
+_BACKOFF = Backoff(base_seconds=0.2, cap_seconds=1.5)
 
 
 class CreditSource(Protocol):
