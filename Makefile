@@ -11,6 +11,9 @@ OLDEST := celery==5.5.0 kombu==5.5.2
 CODE := src tests examples
 PACKAGE := $(shell find src -type f -name '*.py') README.md LICENSE
 
+# Most of the time is spent waiting for workers: two files of tests at once, each in its order.
+TOGETHER := --numprocesses 2 --dist loadfile
+
 BIN := .venv/bin
 export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
@@ -33,7 +36,7 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/lint-imports --no-cache
 
 test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package redis ## Run every test on the newest Celery
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TOGETHER)
 
 # Only one result backend needs it. RUNLEVEL keeps Debian from starting a server of its own.
 redis:
@@ -44,7 +47,7 @@ redis:
 	|| echo "redis-server is not installed, and not to be had here: its test is skipped"
 
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but most of the worker tests
-	.venv-oldest/bin/python -m pytest -m "not worker or oldest" -p no:cacheprovider
+	.venv-oldest/bin/python -m pytest $(TOGETHER) -m "not worker or oldest" -p no:cacheprovider
 
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)
