@@ -324,7 +324,7 @@ class Acker(BackgroundThread):
 
     def _finish(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
-            self._leases.drop(settlement.receipt)
+            self._leases.end(settlement.receipt)
         with self._changed:
             self._unfinished.difference_update(each.number for each in settlements)
             self._changed.notify_all()

@@ -181,6 +181,15 @@ class Leases(BackgroundThread):
             if self._when_empty is not None:
                 self._changed.notify_all()
 
+    def end(self, receipt: Receipt) -> None:
+        """Forget a message whose settlement is over, unless it was received again since.
+
+        SQS may hand out what was given back before its answer to that is here.
+        """
+        with self._changed:
+            if self.current(receipt).handle == receipt.handle:
+                self.drop(receipt)
+
     def retire(self, when_empty: Callable[[], None]) -> None:
         """Do something, and end, once the last message is dropped."""
         with self._changed:

@@ -1,5 +1,6 @@
 import logging
 import threading
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,27 @@ def test_what_is_given_back_is_visible_at_once(bench: Bench) -> None:
     assert bench.acker.flush(PATIENCE_SECONDS)
 
     assert bench.visible() == ["0", "1", "2"]
+
+
+def test_what_is_received_again_before_its_give_back_is_answered_stays_ours(bench: Bench) -> None:
+    """Another poll of this worker is under way when a task is rejected to be tried again."""
+    (receipt,) = bench.receive(1)
+    bench.leases.hold([receipt], asked_at=0, answered_at=0)
+    change = bench.sqs.change_visibility_batch
+    again: list[Receipt] = []
+
+    def receive_before_the_answer(url: Any, timeouts: Any) -> Any:
+        failures = change(url, timeouts)
+        again.extend(bench.receive_again(1))
+        again_taken = bench.leases.hold(again, asked_at=0, answered_at=0)
+        assert again_taken.new == again
+        return failures
+
+    bench.sqs.change_visibility_batch = receive_before_the_answer  # type: ignore[method-assign]
+    bench.acker.give_back(receipt)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.leases.valid(again[0])
 
 
 def test_what_is_given_back_for_later_is_visible_later(bench: Bench) -> None:
