@@ -12,7 +12,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing.util import Finalize
 from typing import Any
@@ -102,8 +102,10 @@ class Acker(BackgroundThread):
 
     def delete(self, receipt: Receipt) -> None:
         """Delete the message, soon. Never blocks on AWS while the thread runs."""
+        kept = self._leases.settling(receipt)
+        # Only now: what is received again from here on is deleted by whoever receives it.
         receipt = self._leases.current(receipt)
-        if not self._leases.settling(receipt):
+        if not kept:
             logger.warning(
                 "queue %s: a message is acknowledged whose lease was lost; another worker may "
                 "have received it, and may run its task again",
@@ -138,9 +140,9 @@ class Acker(BackgroundThread):
             message: as SQS handed it out.
             move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
         """
-        receipt = self._leases.current(receipt)
         # Where the lease was lost, another worker may have it, and moves it itself.
-        move = self._leases.settling(receipt) and move
+        move = self._leases.settling(receipt, rejected=True) and move
+        receipt = self._leases.current(receipt)
         self._submit(
             Settlement(
                 receipt=receipt,
@@ -273,6 +275,9 @@ class Acker(BackgroundThread):
         return min(self._unfinished, default=number + 1) > number
 
     def _settle(self, batch: _Batch) -> None:
+        batch = self._up_to_date(batch)
+        if not batch.settlements:
+            return
         try:
             outcome = settle_once(batch.address, batch.settlements, self._dead_letters)
             self._after(batch, outcome)
@@ -286,6 +291,24 @@ class Acker(BackgroundThread):
                 exc_info=True,
             )
             self._finish(batch.settlements)
+
+    def _up_to_date(self, batch: _Batch) -> _Batch:
+        """Return the batch as it is wanted by now: messages may have been received again since.
+
+        What was given back at an earlier try is not given back while somebody here works on it.
+        """
+        wanted, over = [], []
+        for each in batch.settlements:
+            receipt = self._leases.current(each.receipt)
+            if receipt == each.receipt or receipt.address != batch.address:
+                wanted.append(each)
+            elif each.visible_in_seconds is not None:
+                over.append(each)
+            else:
+                wanted.append(replace(each, receipt=receipt) if each.rejected else each)
+        if over:
+            self._finish(over)
+        return replace(batch, settlements=wanted)
 
     def _after(self, batch: _Batch, outcome: Outcome) -> None:
         deleted = [s.receipt for s in outcome.settled if s.visible_in_seconds is None]

@@ -46,6 +46,8 @@ class _Held:
     asking: bool = False
     #: It waits for its deletion: that its lease ends is no loss.
     settling: bool = False
+    #: It was rejected for good: not to be deleted before it is disposed of.
+    rejected: bool = False
     #: To do once the request under way is over; then the lease is nobody's.
     released: Callable[[], None] | None = None
     #: It was told that the limit of 12 hours is near.
@@ -145,8 +147,12 @@ class Leases(BackgroundThread):
         held = self._held.get(self.current(receipt).handle)
         return held is not None and not held.lease.over(self._clock.monotonic())
 
-    def settling(self, receipt: Receipt) -> bool:
-        """Note that the message is to be deleted; its lease goes on until :meth:`drop`.
+    def settling(self, receipt: Receipt, *, rejected: bool = False) -> bool:
+        """Note that the message is to be deleted; its lease goes on until :meth:`end`.
+
+        Args:
+            receipt: of the message.
+            rejected: it is to be disposed of before.
 
         Returns:
             False if its lease was lost.
@@ -155,7 +161,7 @@ class Leases(BackgroundThread):
             handle = self.current(receipt).handle
             held = self._held.get(handle) or self._lost.get(handle)
             if held is not None:
-                held.settling = True
+                held.settling, held.rejected = True, rejected
             return handle not in self._lost
 
     def release(self, receipt: Receipt, then: Callable[[], None]) -> None:
@@ -187,7 +193,9 @@ class Leases(BackgroundThread):
         SQS may hand out what was given back before its answer to that is here.
         """
         with self._changed:
-            if self.current(receipt).handle == receipt.handle:
+            current = self.current(receipt)
+            held = self._held.get(current.handle)
+            if current.handle == receipt.handle or (held is not None and held.rejected):
                 self.drop(receipt)
 
     def retire(self, when_empty: Callable[[], None]) -> None:
@@ -239,8 +247,9 @@ class Leases(BackgroundThread):
         before = self._held.pop(known.handle, None) or self._lost.pop(known.handle, None)
         if before is not None:
             held.task, held.settling = before.task, before.settling
+            held.rejected = before.rejected
         taken.known.append(receipt)
-        if held.settling:
+        if held.settling and not held.rejected:
             taken.finished.append(receipt)
 
     def _take_due(self) -> list[_Held]:
@@ -311,9 +320,11 @@ class Leases(BackgroundThread):
 
     def _lose(self, held: _Held, why: str) -> None:
         handle = held.receipt.handle
-        if self._held.pop(handle, None) is None or held.settling or held.released is not None:
+        if self._held.pop(handle, None) is None or held.released is not None:
             return
         self._lost[handle] = held
+        if held.settling:
+            return  # Should it come back, it is still to be deleted.
         self._record.count("leases_lost")
         logger.error(
             "queue %s: the lease of a message was lost (%s), so another worker may receive it: %s",

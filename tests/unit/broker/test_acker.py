@@ -7,7 +7,7 @@ import pytest
 from celery_aws.broker.acker import ATTEMPTS_WITHOUT_THREAD, Acker
 from celery_aws.broker.message import Receipt
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.errors import AccessDeniedError, ThrottledError
+from celery_aws.errors import AccessDeniedError, ThrottledError, UnreachableError
 from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench
@@ -116,6 +116,27 @@ def test_what_is_received_again_before_its_give_back_is_answered_stays_ours(benc
 
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert bench.leases.valid(again[0])
+
+
+def test_what_came_back_is_not_given_back_again(bench: Bench) -> None:
+    """SQS did it, its answer was lost, and the message is worked on here again."""
+    (receipt,) = bench.receive(1)
+    bench.leases.hold([receipt], asked_at=0, answered_at=0)
+    change = bench.sqs.change_visibility_batch
+    asked: list[Any] = []
+
+    def receive_and_lose_the_answer(url: Any, timeouts: Any) -> Any:
+        asked.append(timeouts)
+        change(url, timeouts)
+        bench.leases.hold(bench.receive_again(1), asked_at=0, answered_at=0)
+        raise UnreachableError("no answer")
+
+    bench.sqs.change_visibility_batch = receive_and_lose_the_answer  # type: ignore[method-assign]
+    bench.acker.give_back(receipt)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert asked == [[(receipt.handle, 0)]]
+    assert bench.leases.held == 1
 
 
 def test_what_is_given_back_for_later_is_visible_later(bench: Bench) -> None:
@@ -420,6 +441,24 @@ class TestRejected:
 
         assert (bench.bodies(), bench.bodies(self.DEAD)) == (["task"], [])
         assert bench.visible() == []
+
+    def test_it_is_not_deleted_because_it_comes_back_before_it_is_moved(self, bench: Bench) -> None:
+        """Its lease ended while the dead-letter queue could not be reached."""
+        (receipt,) = bench.receive(1)
+        bench.leases.hold([receipt], asked_at=0, answered_at=0)
+        message = ReceivedMessage(
+            message_id=receipt.message_id, body="0", receipt_handle=receipt.handle
+        )
+        bench.acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+        bench.acker.reject(receipt, message, move=True)
+
+        bench.clock.advance(30)
+        taken = bench.leases.hold(bench.receive_again(1), asked_at=30, answered_at=30)
+
+        assert (taken.new, taken.finished) == ([], [])
+        assert bench.acker.flush(PATIENCE_SECONDS)
+        assert (bench.bodies(), bench.bodies(self.DEAD)) == ([], ["0"])
+        assert bench.leases.held == 0
 
     def test_moving_it_is_tried_again(self, bench: Bench) -> None:
         bench.address()

@@ -165,6 +165,23 @@ def test_losing_what_waits_for_its_deletion_is_no_loss(
     assert caplog.records == []
 
 
+def test_what_comes_back_after_an_outage_and_is_finished_is_to_be_deleted(
+    bench: Bench, held: Held
+) -> None:
+    """Neither the deletion nor the extension got through for a whole timeout."""
+    (receipt,) = held.receive()
+    assert held.leases.settling(receipt)
+    bench.clock.advance(TIMEOUT_SECONDS)
+    held.leases.extend_due()
+
+    again = bench.receive_again(1)
+    now = bench.clock.monotonic()
+    taken = held.leases.hold(again, asked_at=now, answered_at=now)
+
+    assert (taken.new, taken.finished) == ([], again)
+    assert held.leases.current(receipt).handle == again[0].handle
+
+
 def test_a_queue_that_is_gone_takes_its_leases_along(bench: Bench, held: Held) -> None:
     held.receive(2)
     bench.sqs.faults.fail(CHANGE, QueueNotFoundError("gone"))
