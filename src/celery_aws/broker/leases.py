@@ -138,14 +138,16 @@ class Leases(BackgroundThread):
 
     def describe(self, receipt: Receipt, task: str) -> None:
         """Note what the message is for, for the log."""
-        held = self._held.get(self.current(receipt).handle)
-        if held is not None:
-            held.task = task
+        with self._changed:
+            held = self._held.get(self.current(receipt).handle)
+            if held is not None:
+                held.task = task
 
     def valid(self, receipt: Receipt) -> bool:
         """Tell whether the message is still ours, as far as can be known."""
-        held = self._held.get(self.current(receipt).handle)
-        return held is not None and not held.lease.over(self._clock.monotonic())
+        with self._changed:
+            held = self._held.get(self.current(receipt).handle)
+            return held is not None and not held.lease.over(self._clock.monotonic())
 
     def settling(self, receipt: Receipt, *, rejected: bool = False) -> bool:
         """Note that the message is to be deleted; its lease goes on until :meth:`end`.
@@ -286,6 +288,15 @@ class Leases(BackgroundThread):
             return _Answer(lost=[(held, str(error)) for held in batch])
         except AwsError as error:
             self._log_failure(address, batch, error)
+            return _Answer(failed=list(batch))
+        except Exception:
+            # A bug here must not end the thread: it would end the leases of all that runs.
+            logger.critical(
+                "queue %s: %s lease(s) could not be extended, by a bug in celery-aws; trying again",
+                batch[0].receipt.queue,
+                len(batch),
+                exc_info=True,
+            )
             return _Answer(failed=list(batch))
         answer = _Answer()
         failed = {failure.receipt_handle: failure for failure in failures}

@@ -182,6 +182,40 @@ def test_what_comes_back_after_an_outage_and_is_finished_is_to_be_deleted(
     assert held.leases.current(receipt).handle == again[0].handle
 
 
+def test_a_bug_ends_no_lease(bench: Bench, held: Held, caplog: pytest.LogCaptureFixture) -> None:
+    held.receive()
+    bench.sqs.faults.fail(CHANGE, ZeroDivisionError("a bug"))
+
+    held.pass_time(10 * TIMEOUT_SECONDS)
+
+    assert bench.visible() == []
+    assert held.leases.held == 1
+    assert "a bug" in caplog.text
+
+
+def test_what_is_received_again_is_valid_at_every_moment(bench: Bench, held: Held) -> None:
+    """The delivering thread asks while a receiver takes the message up again."""
+    (receipt,) = held.receive()
+    answers: list[bool] = []
+
+    class Current(dict[str, Receipt]):
+        def __setitem__(self, key: str, value: Receipt) -> None:
+            super().__setitem__(key, value)
+            asking = threading.Thread(target=lambda: answers.append(held.leases.valid(receipt)))
+            asking.start()
+            asking.join(0.1)
+            asked.append(asking)
+
+    asked: list[threading.Thread] = []
+    held.leases._current = Current(held.leases._current)
+    bench.clock.advance(TIMEOUT_SECONDS)
+    held.hold(bench.receive_again(1))
+
+    for each in asked:
+        each.join(PATIENCE_SECONDS)
+    assert answers == [True]
+
+
 def test_a_queue_that_is_gone_takes_its_leases_along(bench: Bench, held: Held) -> None:
     held.receive(2)
     bench.sqs.faults.fail(CHANGE, QueueNotFoundError("gone"))
