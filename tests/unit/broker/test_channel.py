@@ -142,12 +142,12 @@ class TestConsuming:
         client = Client(connect(priority_steps=[0, 9]), sqs, clock)
         client.publish()
         consumer = client.consume(prefetch_count=2)
-        higher, lower = client.channel.receivers
+        _, lower = client.channel.receivers
         buffer = client.connection.transport.buffer
         discard = buffer.discard
 
         def then_the_other_puts(receiver: Receiver) -> list[Delivery]:
-            found = discard(receiver)
+            found: list[Delivery] = discard(receiver)
             monkeypatch.setattr(buffer, "discard", discard)
             poll = client.channel.qos.reserve(PollTicket(), wait_time_seconds=0, rest_seconds=0)
             lower._poll_once(poll)
