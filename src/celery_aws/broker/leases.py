@@ -169,15 +169,18 @@ class Leases(BackgroundThread):
     def release(self, receipt: Receipt, then: Callable[[], None]) -> None:
         """Stop extending, then do something: at once, or when a request under way is over.
 
-        So no extension can hide a message again that was given back.
+        So no extension can hide a message again that was given back. Nothing is done if the lease
+        was lost: the message is visible, or somebody else's.
         """
         with self._changed:
-            held = self._held.get(self.current(receipt).handle)
+            handle = self.current(receipt).handle
+            lost, held = handle in self._lost, self._held.get(handle)
             if held is not None and held.asking:
                 held.released = then
                 return
         self.drop(receipt)
-        then()
+        if not lost:
+            then()
 
     def drop(self, receipt: Receipt) -> None:
         """Forget a message: it is settled, or left to its visibility timeout."""

@@ -276,6 +276,21 @@ def test_no_extension_hides_what_was_given_back(bench: Bench, held: Held) -> Non
     assert held.leases.held == 0
 
 
+def test_what_somebody_else_may_have_is_not_given_back(bench: Bench, held: Held) -> None:
+    """It would be handed out a third time while the other works on it."""
+    (receipt,) = held.receive()
+    bench.clock.advance(TIMEOUT_SECONDS)
+    bench.receive_again(1)
+    held.leases.extend_due()
+    given_back: list[str] = []
+
+    held.leases.release(receipt, lambda: given_back.append("now"))
+
+    assert given_back == []
+    assert not held.leases._lost
+    assert not held.leases._current
+
+
 def test_what_is_not_asked_for_is_released_at_once(held: Held) -> None:
     (receipt,) = held.receive()
     given_back: list[str] = []
