@@ -48,8 +48,8 @@ class CeleryWorker:
 
     @property
     def ends_warm(self) -> bool:
-        """True if a worker runs on the transport that was not told to end at once."""
-        return self._consumer() is not None and not self._cold
+        """True if the worker stops, and was not told to end at once."""
+        return self.stopping and not self._cold
 
     @property
     def stopping(self) -> bool:

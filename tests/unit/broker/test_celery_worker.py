@@ -136,6 +136,7 @@ def test_the_worker_of_another_connection_is_not_ours(transport: Transport) -> N
 def test_it_hears_of_a_warm_shutdown(transport: Transport) -> None:
     consumer = prefork(transport)
     assert not transport.worker.stopping
+    assert not transport.worker.ends_warm, "only its connection may end"
 
     signals.worker_shutting_down.send(sender="w", how="Warm")
 
