@@ -261,7 +261,8 @@ class Acker(BackgroundThread):
             self._pending.clear()
             now = self._clock.monotonic()
             due = [batch for batch in self._retries if last or batch.due_at <= now]
-            self._retries = [batch for batch in self._retries if batch not in due]
+            # After an outage there may be thousands: never to be compared with each other.
+            self._retries = [] if last else [each for each in self._retries if each.due_at > now]
             work = due + _batches(pending)
             self._ended = self._ended or last
             return work

@@ -6,6 +6,7 @@ import pytest
 
 from celery_aws.broker.acker import ATTEMPTS_WITHOUT_THREAD, Acker
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.settlement import Settlement
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.errors import AccessDeniedError, ThrottledError, UnreachableError
 from celery_aws.names import AmqpQueue, QueueName
@@ -231,6 +232,27 @@ def test_what_waits_for_its_next_try_holds_nothing_up(bench: Bench) -> None:
 
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert bench.visible() == ["1"]
+
+
+def test_thousands_of_tries_are_not_compared_with_each_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+
+    def equal(one: Settlement, other: object) -> bool:
+        compared.append(other)
+        return one is other
+
+    monkeypatch.setattr(Settlement, "__eq__", equal)
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+    bench.sqs.faults.refuse_entries(DELETE, entries=10, times=3)
+    for receipt in bench.receive(30):
+        acker.delete(receipt)
+
+    stop(acker)
+
+    assert bench.bodies() == []
+    assert compared == []
 
 
 def test_without_its_thread_it_gives_up_after_some_tries(
