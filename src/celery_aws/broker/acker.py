@@ -12,7 +12,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing.util import Finalize
 from typing import Any
@@ -102,8 +102,10 @@ class Acker(BackgroundThread):
 
     def delete(self, receipt: Receipt) -> None:
         """Delete the message, soon. Never blocks on AWS while the thread runs."""
+        kept = self._leases.settling(receipt)
+        # Only now: what is received again from here on is deleted by whoever receives it.
         receipt = self._leases.current(receipt)
-        if not self._leases.settling(receipt):
+        if not kept:
             logger.warning(
                 "queue %s: a message is acknowledged whose lease was lost; another worker may "
                 "have received it, and may run its task again",
@@ -138,9 +140,9 @@ class Acker(BackgroundThread):
             message: as SQS handed it out.
             move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
         """
-        receipt = self._leases.current(receipt)
         # Where the lease was lost, another worker may have it, and moves it itself.
-        move = self._leases.settling(receipt) and move
+        move = self._leases.settling(receipt, rejected=True) and move
+        receipt = self._leases.current(receipt)
         self._submit(
             Settlement(
                 receipt=receipt,
@@ -259,7 +261,8 @@ class Acker(BackgroundThread):
             self._pending.clear()
             now = self._clock.monotonic()
             due = [batch for batch in self._retries if last or batch.due_at <= now]
-            self._retries = [batch for batch in self._retries if batch not in due]
+            # After an outage there may be thousands: never to be compared with each other.
+            self._retries = [] if last else [each for each in self._retries if each.due_at > now]
             work = due + _batches(pending)
             self._ended = self._ended or last
             return work
@@ -273,6 +276,9 @@ class Acker(BackgroundThread):
         return min(self._unfinished, default=number + 1) > number
 
     def _settle(self, batch: _Batch) -> None:
+        batch = self._up_to_date(batch)
+        if not batch.settlements:
+            return
         try:
             outcome = settle_once(batch.address, batch.settlements, self._dead_letters)
             self._after(batch, outcome)
@@ -286,6 +292,24 @@ class Acker(BackgroundThread):
                 exc_info=True,
             )
             self._finish(batch.settlements)
+
+    def _up_to_date(self, batch: _Batch) -> _Batch:
+        """Return the batch as it is wanted by now: messages may have been received again since.
+
+        What was given back at an earlier try is not given back while somebody here works on it.
+        """
+        wanted, over = [], []
+        for each in batch.settlements:
+            receipt = self._leases.current(each.receipt)
+            if receipt == each.receipt or receipt.address != batch.address:
+                wanted.append(each)
+            elif each.visible_in_seconds is not None:
+                over.append(each)
+            else:
+                wanted.append(replace(each, receipt=receipt) if each.rejected else each)
+        if over:
+            self._finish(over)
+        return replace(batch, settlements=wanted)
 
     def _after(self, batch: _Batch, outcome: Outcome) -> None:
         deleted = [s.receipt for s in outcome.settled if s.visible_in_seconds is None]
@@ -324,7 +348,7 @@ class Acker(BackgroundThread):
 
     def _finish(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
-            self._leases.drop(settlement.receipt)
+            self._leases.end(settlement.receipt)
         with self._changed:
             self._unfinished.difference_update(each.number for each in settlements)
             self._changed.notify_all()

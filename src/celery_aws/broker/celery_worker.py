@@ -41,13 +41,15 @@ class CeleryWorker:
         #: that will never start.
         self._received: list[Any] = []
         self._waiting: list[Any] = []
+        #: Requests that were in the pool, or on the way to it, when the connection was lost.
+        self._in_pool: weakref.WeakSet[Any] = weakref.WeakSet()
         _connect_signals()
         _workers.add(self)
 
     @property
     def ends_warm(self) -> bool:
-        """True if a worker runs on the transport that was not told to end at once."""
-        return self._consumer() is not None and not self._cold
+        """True if the worker stops, and was not told to end at once."""
+        return self.stopping and not self._cold
 
     @property
     def stopping(self) -> bool:
@@ -96,10 +98,11 @@ class CeleryWorker:
         consumer = self._consumer()
         if consumer is None or self.stopping:
             return []
-        running = set(_state().active_requests)
+        running = set(_members(_state().active_requests))
         # What waits in a pool that cannot be flushed cannot be taken back, and will run too.
         all_run = getattr(consumer.pool, "flush", None) is None
-        running.update(r for r in _state().requests.values() if all_run or _started(r))
+        known = [*list(_state().requests.values()), *_members(self._in_pool)]
+        running.update(r for r in known if all_run or _started(r))
         return [request.message for request in running]
 
     def shutdown_begins(self, *, cold: bool) -> None:
@@ -116,6 +119,11 @@ class CeleryWorker:
         if cold:
             self.loop_ended(consumer)
         on_shutdown(cold)
+
+    def connection_lost(self, consumer: Any) -> None:
+        """Note what is in the pool; Celery forgets of it what does not run yet."""
+        if self._consumer() is consumer:
+            self._in_pool.update(_members(_state().reserved_requests))
 
     def loop_ended(self, consumer: Any) -> None:
         """The event loop does not turn again: what has not started by now never will."""
@@ -135,6 +143,11 @@ class CeleryWorker:
                 self._known = weakref.ref(consumer)
                 return consumer
         return None
+
+
+def _members(requests: Any) -> list[Any]:
+    # Pool threads add and remove meanwhile, which ends an iteration over the weak set itself.
+    return [each for reference in list(requests.data) if (each := reference()) is not None]
 
 
 def _stops(consumer: Any) -> bool:
@@ -213,6 +226,7 @@ def _on_ready(sender: Any = None, **_: Any) -> None:
     if hasattr(sender, "task_consumer"):
         _consumers.add(sender)
         _note_soft_shutdown(sender.controller)
+        _note_lost_connections(sender)
         if getattr(sender.pool, "flush", None) is not None:
             _keep_what_is_written(sender)
 
@@ -239,6 +253,22 @@ def _keep_what_is_written(consumer: Any) -> None:
                 job._accepted = False  # noqa: SLF001
 
     pool.flush = flush_unwritten
+
+
+def _note_lost_connections(consumer: Any) -> None:
+    """Hear of a lost connection before Celery forgets what has not started.
+
+    What a pool without ``flush`` was handed runs all the same (celery/worker/consumer/consumer.py
+    ``on_close``); given back, it would run twice.
+    """
+    on_close = consumer.on_close
+
+    def noted() -> None:
+        for worker in list(_workers):
+            worker.connection_lost(consumer)
+        on_close()
+
+    consumer.on_close = noted
 
 
 def _note_soft_shutdown(controller: Any) -> None:

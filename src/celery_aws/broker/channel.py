@@ -101,8 +101,10 @@ class Channel(Publishing):
             return
         self._consumers.discard(consumer_tag)
         self._active_queues.remove(self._tag_to_queue.pop(consumer_tag))
+        # First all of them: one may be receiving for another.
         for receiver in receivers:
             self.connection.end_soon(receiver)
+        for receiver in receivers:
             receiver.give_back(self._buffer.discard(receiver))
         self.give_back_waiting()
         self._acker.hurry()

@@ -20,7 +20,8 @@ class GiveBacks:
     def __init__(self, most: int = REMEMBERED_MESSAGES) -> None:
         self._most = most
         self._times: OrderedDict[str, int] = OrderedDict()
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler of Celery's may cancel what the main thread is cancelling.
+        self._lock = threading.RLock()
 
     def note(self, message_id: str) -> None:
         """Remember one more give-back."""

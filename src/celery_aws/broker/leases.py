@@ -46,6 +46,8 @@ class _Held:
     asking: bool = False
     #: It waits for its deletion: that its lease ends is no loss.
     settling: bool = False
+    #: It was rejected for good: not to be deleted before it is disposed of.
+    rejected: bool = False
     #: To do once the request under way is over; then the lease is nobody's.
     released: Callable[[], None] | None = None
     #: It was told that the limit of 12 hours is near.
@@ -136,17 +138,23 @@ class Leases(BackgroundThread):
 
     def describe(self, receipt: Receipt, task: str) -> None:
         """Note what the message is for, for the log."""
-        held = self._held.get(self.current(receipt).handle)
-        if held is not None:
-            held.task = task
+        with self._changed:
+            held = self._held.get(self.current(receipt).handle)
+            if held is not None:
+                held.task = task
 
     def valid(self, receipt: Receipt) -> bool:
         """Tell whether the message is still ours, as far as can be known."""
-        held = self._held.get(self.current(receipt).handle)
-        return held is not None and not held.lease.over(self._clock.monotonic())
+        with self._changed:
+            held = self._held.get(self.current(receipt).handle)
+            return held is not None and not held.lease.over(self._clock.monotonic())
 
-    def settling(self, receipt: Receipt) -> bool:
-        """Note that the message is to be deleted; its lease goes on until :meth:`drop`.
+    def settling(self, receipt: Receipt, *, rejected: bool = False) -> bool:
+        """Note that the message is to be deleted; its lease goes on until :meth:`end`.
+
+        Args:
+            receipt: of the message.
+            rejected: it is to be disposed of before.
 
         Returns:
             False if its lease was lost.
@@ -155,21 +163,24 @@ class Leases(BackgroundThread):
             handle = self.current(receipt).handle
             held = self._held.get(handle) or self._lost.get(handle)
             if held is not None:
-                held.settling = True
+                held.settling, held.rejected = True, rejected
             return handle not in self._lost
 
     def release(self, receipt: Receipt, then: Callable[[], None]) -> None:
         """Stop extending, then do something: at once, or when a request under way is over.
 
-        So no extension can hide a message again that was given back.
+        So no extension can hide a message again that was given back. Nothing is done if the lease
+        was lost: the message is visible, or somebody else's.
         """
         with self._changed:
-            held = self._held.get(self.current(receipt).handle)
+            handle = self.current(receipt).handle
+            lost, held = handle in self._lost, self._held.get(handle)
             if held is not None and held.asking:
                 held.released = then
                 return
         self.drop(receipt)
-        then()
+        if not lost:
+            then()
 
     def drop(self, receipt: Receipt) -> None:
         """Forget a message: it is settled, or left to its visibility timeout."""
@@ -180,6 +191,17 @@ class Leases(BackgroundThread):
                 self._lost.pop(handle, None)
             if self._when_empty is not None:
                 self._changed.notify_all()
+
+    def end(self, receipt: Receipt) -> None:
+        """Forget a message whose settlement is over, unless it was received again since.
+
+        SQS may hand out what was given back before its answer to that is here.
+        """
+        with self._changed:
+            current = self.current(receipt)
+            held = self._held.get(current.handle)
+            if current.handle == receipt.handle or (held is not None and held.rejected):
+                self.drop(receipt)
 
     def retire(self, when_empty: Callable[[], None]) -> None:
         """Do something, and end, once the last message is dropped."""
@@ -230,8 +252,9 @@ class Leases(BackgroundThread):
         before = self._held.pop(known.handle, None) or self._lost.pop(known.handle, None)
         if before is not None:
             held.task, held.settling = before.task, before.settling
+            held.rejected = before.rejected
         taken.known.append(receipt)
-        if held.settling:
+        if held.settling and not held.rejected:
             taken.finished.append(receipt)
 
     def _take_due(self) -> list[_Held]:
@@ -269,6 +292,15 @@ class Leases(BackgroundThread):
         except AwsError as error:
             self._log_failure(address, batch, error)
             return _Answer(failed=list(batch))
+        except Exception:
+            # A bug here must not end the thread: it would end the leases of all that runs.
+            logger.critical(
+                "queue %s: %s lease(s) could not be extended, by a bug in celery-aws; trying again",
+                batch[0].receipt.queue,
+                len(batch),
+                exc_info=True,
+            )
+            return _Answer(failed=list(batch))
         answer = _Answer()
         failed = {failure.receipt_handle: failure for failure in failures}
         for held in batch:
@@ -302,9 +334,11 @@ class Leases(BackgroundThread):
 
     def _lose(self, held: _Held, why: str) -> None:
         handle = held.receipt.handle
-        if self._held.pop(handle, None) is None or held.settling or held.released is not None:
+        if self._held.pop(handle, None) is None or held.released is not None:
             return
         self._lost[handle] = held
+        if held.settling:
+            return  # Should it come back, it is still to be deleted.
         self._record.count("leases_lost")
         logger.error(
             "queue %s: the lease of a message was lost (%s), so another worker may receive it: %s",

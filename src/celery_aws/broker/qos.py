@@ -102,8 +102,9 @@ class SqsQoS:
             reserved: a receiver has reserved its credit.
         """
         with self._changed:
-            self._held[delivery_tag] = message
+            # In this order: a signal handler of Celery's may give back what it finds here.
             self._credits = self._credits.deliver() if reserved else self._credits.hold()
+            self._held[delivery_tag] = message
 
     def ack(self, delivery_tag: str) -> None:
         """Delete the message, soon; an unknown tag was settled before and is ignored."""

@@ -109,6 +109,12 @@ class Bench:
     ) -> list[Receipt]:
         """Send and receive ``count`` messages, and return their receipts."""
         self.send(*map(str, range(count)), queue=queue)
+        return self.receive_again(count, queue=queue, hidden_seconds=hidden_seconds)
+
+    def receive_again(
+        self, count: int, *, queue: AmqpQueue = QUEUE, hidden_seconds: int = 30
+    ) -> list[Receipt]:
+        """Receive ``count`` messages that are visible, and return their receipts."""
         address = self.address(queue)
         receipts: list[Receipt] = []
         while len(receipts) < count:
@@ -118,10 +124,7 @@ class Bench:
                 wait_seconds=0,
                 visibility_timeout_seconds=hidden_seconds,
             )
-            receipts += [
-                Receipt(queue=queue, address=address, handle=message.receipt_handle)
-                for message in messages
-            ]
+            receipts += [Receipt.of(message, queue=queue, address=address) for message in messages]
         return receipts
 
     def bodies(self, name: QueueName = NAME) -> list[str]:

@@ -1,12 +1,14 @@
 import logging
 import threading
+from typing import Any
 
 import pytest
 
 from celery_aws.broker.acker import ATTEMPTS_WITHOUT_THREAD, Acker
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.settlement import Settlement
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.errors import AccessDeniedError, ThrottledError
+from celery_aws.errors import AccessDeniedError, ThrottledError, UnreachableError
 from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench
@@ -94,6 +96,48 @@ def test_what_is_given_back_is_visible_at_once(bench: Bench) -> None:
     assert bench.acker.flush(PATIENCE_SECONDS)
 
     assert bench.visible() == ["0", "1", "2"]
+
+
+def test_what_is_received_again_before_its_give_back_is_answered_stays_ours(bench: Bench) -> None:
+    """Another poll of this worker is under way when a task is rejected to be tried again."""
+    (receipt,) = bench.receive(1)
+    bench.leases.hold([receipt], asked_at=0, answered_at=0)
+    change = bench.sqs.change_visibility_batch
+    again: list[Receipt] = []
+
+    def receive_before_the_answer(url: Any, timeouts: Any) -> Any:
+        failures = change(url, timeouts)
+        again.extend(bench.receive_again(1))
+        again_taken = bench.leases.hold(again, asked_at=0, answered_at=0)
+        assert again_taken.new == again
+        return failures
+
+    bench.sqs.change_visibility_batch = receive_before_the_answer  # type: ignore[method-assign]
+    bench.acker.give_back(receipt)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.leases.valid(again[0])
+
+
+def test_what_came_back_is_not_given_back_again(bench: Bench) -> None:
+    """SQS did it, its answer was lost, and the message is worked on here again."""
+    (receipt,) = bench.receive(1)
+    bench.leases.hold([receipt], asked_at=0, answered_at=0)
+    change = bench.sqs.change_visibility_batch
+    asked: list[Any] = []
+
+    def receive_and_lose_the_answer(url: Any, timeouts: Any) -> Any:
+        asked.append(timeouts)
+        change(url, timeouts)
+        bench.leases.hold(bench.receive_again(1), asked_at=0, answered_at=0)
+        raise UnreachableError("no answer")
+
+    bench.sqs.change_visibility_batch = receive_and_lose_the_answer  # type: ignore[method-assign]
+    bench.acker.give_back(receipt)
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert asked == [[(receipt.handle, 0)]]
+    assert bench.leases.held == 1
 
 
 def test_what_is_given_back_for_later_is_visible_later(bench: Bench) -> None:
@@ -188,6 +232,27 @@ def test_what_waits_for_its_next_try_holds_nothing_up(bench: Bench) -> None:
 
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert bench.visible() == ["1"]
+
+
+def test_thousands_of_tries_are_not_compared_with_each_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+
+    def equal(one: Settlement, other: object) -> bool:
+        compared.append(other)
+        return one is other
+
+    monkeypatch.setattr(Settlement, "__eq__", equal)
+    acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+    bench.sqs.faults.refuse_entries(DELETE, entries=10, times=3)
+    for receipt in bench.receive(30):
+        acker.delete(receipt)
+
+    stop(acker)
+
+    assert bench.bodies() == []
+    assert compared == []
 
 
 def test_without_its_thread_it_gives_up_after_some_tries(
@@ -398,6 +463,24 @@ class TestRejected:
 
         assert (bench.bodies(), bench.bodies(self.DEAD)) == (["task"], [])
         assert bench.visible() == []
+
+    def test_it_is_not_deleted_because_it_comes_back_before_it_is_moved(self, bench: Bench) -> None:
+        """Its lease ended while the dead-letter queue could not be reached."""
+        (receipt,) = bench.receive(1)
+        bench.leases.hold([receipt], asked_at=0, answered_at=0)
+        message = ReceivedMessage(
+            message_id=receipt.message_id, body="0", receipt_handle=receipt.handle
+        )
+        bench.acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+        bench.acker.reject(receipt, message, move=True)
+
+        bench.clock.advance(30)
+        taken = bench.leases.hold(bench.receive_again(1), asked_at=30, answered_at=30)
+
+        assert (taken.new, taken.finished) == ([], [])
+        assert bench.acker.flush(PATIENCE_SECONDS)
+        assert (bench.bodies(), bench.bodies(self.DEAD)) == ([], ["0"])
+        assert bench.leases.held == 0
 
     def test_moving_it_is_tried_again(self, bench: Bench) -> None:
         bench.address()

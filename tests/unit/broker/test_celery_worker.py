@@ -54,6 +54,13 @@ class Consumer:
             wait_for_soft_shutdown=lambda: self.slept.append("slept"),
         )
 
+    def on_close(self) -> None:
+        """Forget what does not run, as Celery does when it has lost its connection."""
+        for request in tuple(state.reserved_requests):
+            if request not in state.active_requests:
+                state.requests.pop(request.id, None)
+        state.reserved_requests.clear()
+
     def stop(self) -> None:
         self.controller.blueprint.state = CLOSE
 
@@ -129,6 +136,7 @@ def test_the_worker_of_another_connection_is_not_ours(transport: Transport) -> N
 def test_it_hears_of_a_warm_shutdown(transport: Transport) -> None:
     consumer = prefork(transport)
     assert not transport.worker.stopping
+    assert not transport.worker.ends_warm, "only its connection may end"
 
     signals.worker_shutting_down.send(sender="w", how="Warm")
 
@@ -280,6 +288,16 @@ class TestThreads:
         threads(transport)
         (queued,) = receive(Request("queued", submitted=True))
 
+        assert transport.worker.running_messages() == [queued.message]
+
+    def test_so_does_what_celery_forgets(self, transport: Transport) -> None:
+        consumer = threads(transport)
+        (queued,) = receive(Request("queued", submitted=True))
+        state.reserved_requests.add(queued)
+
+        consumer.on_close()
+
+        assert state.requests == {}
         assert transport.worker.running_messages() == [queued.message]
 
 

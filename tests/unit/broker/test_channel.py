@@ -7,6 +7,9 @@ from amqp.exceptions import NotFound
 from celery import Celery
 from kombu import Queue
 
+from celery_aws.broker.delivery import Delivery
+from celery_aws.broker.qos import PollTicket
+from celery_aws.broker.receiver import Receiver
 from celery_aws.errors import UnsupportedError
 from celery_aws.names import QueueName
 from celery_aws.testing.clock import FakeClock
@@ -131,6 +134,31 @@ class TestConsuming:
 
         assert client.sqs.wait_until(lambda: client.visible() == 2)
         assert client.channel.receivers == []
+
+    def test_a_cancel_forgets_nothing_that_another_priority_is_receiving(
+        self, connect: Connect, sqs: MemorySqs, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The receiver of the lower step finds something in the higher one meanwhile."""
+        client = Client(connect(priority_steps=[0, 9]), sqs, clock)
+        client.publish()
+        consumer = client.consume(prefetch_count=2)
+        _, lower = client.channel.receivers
+        buffer = client.connection.transport.buffer
+        discard = buffer.discard
+
+        def then_the_other_puts(receiver: Receiver) -> list[Delivery]:
+            found: list[Delivery] = discard(receiver)
+            monkeypatch.setattr(buffer, "discard", discard)
+            poll = client.channel.qos.reserve(PollTicket(), wait_time_seconds=0, rest_seconds=0)
+            lower._poll_once(poll)
+            return found
+
+        monkeypatch.setattr(buffer, "discard", then_the_other_puts)
+        consumer.cancel()
+        client.settled()
+
+        assert client.visible() == 1
+        assert client.channel.qos.can_consume_max_estimate() == 2
 
     def test_closing_gives_back_what_was_not_acknowledged(self, client: Client) -> None:
         for _ in range(3):

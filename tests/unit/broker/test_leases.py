@@ -165,6 +165,57 @@ def test_losing_what_waits_for_its_deletion_is_no_loss(
     assert caplog.records == []
 
 
+def test_what_comes_back_after_an_outage_and_is_finished_is_to_be_deleted(
+    bench: Bench, held: Held
+) -> None:
+    """Neither the deletion nor the extension got through for a whole timeout."""
+    (receipt,) = held.receive()
+    assert held.leases.settling(receipt)
+    bench.clock.advance(TIMEOUT_SECONDS)
+    held.leases.extend_due()
+
+    again = bench.receive_again(1)
+    now = bench.clock.monotonic()
+    taken = held.leases.hold(again, asked_at=now, answered_at=now)
+
+    assert (taken.new, taken.finished) == ([], again)
+    assert held.leases.current(receipt).handle == again[0].handle
+
+
+def test_a_bug_ends_no_lease(bench: Bench, held: Held, caplog: pytest.LogCaptureFixture) -> None:
+    held.receive()
+    bench.sqs.faults.fail(CHANGE, ZeroDivisionError("a bug"))
+
+    held.pass_time(10 * TIMEOUT_SECONDS)
+
+    assert bench.visible() == []
+    assert held.leases.held == 1
+    assert "a bug" in caplog.text
+
+
+def test_what_is_received_again_is_valid_at_every_moment(bench: Bench, held: Held) -> None:
+    """The delivering thread asks while a receiver takes the message up again."""
+    (receipt,) = held.receive()
+    answers: list[bool] = []
+
+    class Current(dict[str, Receipt]):
+        def __setitem__(self, key: str, value: Receipt) -> None:
+            super().__setitem__(key, value)
+            asking = threading.Thread(target=lambda: answers.append(held.leases.valid(receipt)))
+            asking.start()
+            asking.join(0.1)
+            asked.append(asking)
+
+    asked: list[threading.Thread] = []
+    held.leases._current = Current(held.leases._current)
+    bench.clock.advance(TIMEOUT_SECONDS)
+    held.hold(bench.receive_again(1))
+
+    for each in asked:
+        each.join(PATIENCE_SECONDS)
+    assert answers == [True]
+
+
 def test_a_queue_that_is_gone_takes_its_leases_along(bench: Bench, held: Held) -> None:
     held.receive(2)
     bench.sqs.faults.fail(CHANGE, QueueNotFoundError("gone"))
@@ -223,6 +274,21 @@ def test_no_extension_hides_what_was_given_back(bench: Bench, held: Held) -> Non
 
     assert given_back == ["afterwards"]
     assert held.leases.held == 0
+
+
+def test_what_somebody_else_may_have_is_not_given_back(bench: Bench, held: Held) -> None:
+    """It would be handed out a third time while the other works on it."""
+    (receipt,) = held.receive()
+    bench.clock.advance(TIMEOUT_SECONDS)
+    bench.receive_again(1)
+    held.leases.extend_due()
+    given_back: list[str] = []
+
+    held.leases.release(receipt, lambda: given_back.append("now"))
+
+    assert given_back == []
+    assert not held.leases._lost
+    assert not held.leases._current
 
 
 def test_what_is_not_asked_for_is_released_at_once(held: Held) -> None:

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from celery_aws.broker.message import SqsMessage
 from celery_aws.broker.qos import PollTicket, SqsQoS
 from celery_aws.core.polling import Poll
 from celery_aws.core.rejection import Fate, Rejection
@@ -322,3 +323,22 @@ class TestRestoring:
 
         assert bench.acker.flush(0)
         assert bench.visible() == []
+
+
+def test_a_signal_handler_may_give_back_what_is_being_delivered(bench: Bench) -> None:
+    """A cold shutdown cancels its consumers wherever the main thread is."""
+    qos = bench.new_qos(prefetch_count=1)
+    (receipt,) = bench.receive(1)
+    message = message_of(receipt, "1")
+
+    class Interrupted(dict[str, SqsMessage]):
+        def __setitem__(self, tag: str, held: SqsMessage) -> None:
+            super().__setitem__(tag, held)
+            qos.restore([held])
+
+    qos._held = Interrupted()
+    qos.append(message, "1")
+
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.visible() == ["0"]
+    assert qos.can_consume_max_estimate() == 1
