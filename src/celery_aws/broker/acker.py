@@ -317,10 +317,10 @@ class Acker(BackgroundThread):
         self._record.count("given_back", len(outcome.settled) - len(deleted))
         self._record.count("unsettled", len(outcome.given_up))
         self._finish([*outcome.settled, *outcome.left, *outcome.given_up])
-        if deleted and self._on_deleted is not None:
-            self._on_deleted(deleted)
         if outcome.again:
             self._try_again(batch, outcome)
+        if deleted and self._on_deleted is not None:
+            self._on_deleted(deleted)
 
     def _try_again(self, batch: _Batch, outcome: Outcome) -> None:
         pause = _BACKOFF.wait_seconds(batch.attempt, self._jitter)

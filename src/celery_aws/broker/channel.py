@@ -64,10 +64,12 @@ class Channel(Publishing):
             message = self._message(delivery.message, delivery.receipt)
             if no_ack:
                 self._acker.delete(delivery.receipt)
-            else:
-                self._leases.describe(delivery.receipt, message.description)
+                callback(message)
+                return
+            self._leases.describe(delivery.receipt, message.description)
+            with self.qos.delivering():
                 self.qos.append(message, message.delivery_tag, reserved=True)
-            callback(message)
+                callback(message)
 
         receivers: list[Receiver] = []
         for each in self.directory.priority_queues(AmqpQueue(queue)):

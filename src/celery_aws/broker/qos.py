@@ -8,7 +8,8 @@ celery/worker/consumer/consumer.py (``call_soon_ack``, ``apply_eta_task``).
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,8 @@ class SqsQoS:
         self._held: dict[str, SqsMessage] = {}
         self._line: deque[PollTicket] = deque()
         self._receivers = 0
+        #: Messages that Celery is being handed now.
+        self._delivering = 0
         self._changed = threading.Condition()
 
     # What kombu and Celery ask.
@@ -86,8 +89,9 @@ class SqsQoS:
 
     def can_consume_max_estimate(self) -> int | None:
         """Return how many more messages may be asked for; None is any number."""
-        credits_ = self._within_slots(self._free_slots())
-        return credits_.free if credits_ is not None else 0
+        with self._changed:
+            credits_ = self._within_slots(self._free_slots())
+            return credits_.free if credits_ is not None else 0
 
     def get(self, delivery_tag: str) -> SqsMessage:
         """Return an unsettled message."""
@@ -105,6 +109,17 @@ class SqsQoS:
             # In this order: a signal handler of Celery's may give back what it finds here.
             self._credits = self._credits.deliver() if reserved else self._credits.hold()
             self._held[delivery_tag] = message
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Count one slot as taken: Celery does so itself only somewhere within its callback."""
+        with self._changed:
+            self._delivering += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._delivering -= 1
 
     def ack(self, delivery_tag: str) -> None:
         """Delete the message, soon; an unknown tag was settled before and is ignored."""
@@ -218,7 +233,7 @@ class SqsQoS:
         """Return the books, limited to the worker's free slots; None if there is no free one."""
         if slots is None:
             return self._credits
-        unspoken = slots - self._credits.reserved
+        unspoken = slots - self._credits.reserved - self._delivering
         if unspoken <= 0:
             return None
         free = self._credits.free

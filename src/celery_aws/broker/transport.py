@@ -52,8 +52,9 @@ LAST_POLL_SECONDS = 2.0
 #: Seconds after which a wait for polls is looked at again: it may not be wanted any more.
 IMPATIENCE_SECONDS = 0.2
 
-#: Seconds for which closing a connection waits for its settlements.
-CLOSE_SECONDS = 30.0
+#: Seconds that closing a connection takes at most, however long AWS does not answer, unless it has
+#: longer to wait for polls; a container has 30 s by default.
+CLOSE_SECONDS = 25.0
 
 
 class Transport(virtual.Transport):
@@ -176,15 +177,17 @@ class Transport(virtual.Transport):
         if self._loop is not None:
             self._loop.remove_reader(self.buffer.fileno())
             self._loop = None
+        deadline = self.clock.monotonic() + CLOSE_SECONDS
         super().close_connection(connection)
         self._await_last_polls()
         self.buffer.close()
         running = self.worker.running_messages()
         if running:
             logger.info("%s running task(s) keep their messages", len(running))
-            self.leases.retire(self._end_threads)
+            self.leases.retire(lambda: self._end_threads(CLOSE_SECONDS))
         else:
-            self._end_threads()
+            # At least a moment: what the polls brought is given back now.
+            self._end_threads(max(LAST_POLL_SECONDS, deadline - self.clock.monotonic()))
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:  # noqa: ARG002
         """Let the event loop deliver. Celery's worker calls it before any channel consumes."""
@@ -215,10 +218,10 @@ class Transport(virtual.Transport):
             raise TimeoutError
         self._deliver_up_to(1)
 
-    def _end_threads(self) -> None:
-        if not self.acker.stop(CLOSE_SECONDS):
-            logger.error("settlements were still under way %.0f s after closing", CLOSE_SECONDS)
-        self.leases.stop(CLOSE_SECONDS)
+    def _end_threads(self, seconds: float) -> None:
+        if not self.acker.stop(seconds):
+            logger.error("settlements were still under way when the connection was closed")
+        self.leases.stop(LAST_POLL_SECONDS)
 
     def _remove_objects(self, receipts: Sequence[Receipt]) -> None:
         self.large_messages.remove(receipts)
@@ -252,7 +255,7 @@ class Transport(virtual.Transport):
         A poll that is handed what was just given back ends at once.
         """
         if self.acker.gave_back_to:
-            self.acker.flush(CLOSE_SECONDS)
+            self.acker.flush(LAST_POLL_SECONDS)
         given_back = [each for each in self._ending if each.queue in self.acker.gave_back_to]
         self._await_polls(given_back, LAST_POLL_SECONDS, lambda: True)
         seconds = self.options.last_poll_wait_seconds

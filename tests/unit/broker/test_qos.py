@@ -342,3 +342,16 @@ def test_a_signal_handler_may_give_back_what_is_being_delivered(bench: Bench) ->
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert bench.visible() == ["0"]
     assert qos.can_consume_max_estimate() == 1
+
+
+def test_what_is_being_delivered_takes_a_slot(bench: Bench) -> None:
+    """Celery counts it only once it has made a request of it."""
+    qos = SqsQoS(None, bench.acker, free_slots=lambda: 1)
+    (receipt,) = bench.receive(1)
+    qos.reserve(PollTicket(), wait_time_seconds=0, rest_seconds=0)
+
+    with qos.delivering():
+        qos.append(message_of(receipt, "1"), "1", reserved=True)
+        assert not qos.can_consume()
+
+    assert qos.can_consume()
