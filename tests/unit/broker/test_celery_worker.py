@@ -252,7 +252,7 @@ class TestPrefork:
 class TestThreads:
     def work_item(self, name: str, *, python: str) -> Any:
         on_accepted = Request(name).on_accepted
-        arguments = ("target", (), {}, "callback", on_accepted)
+        arguments: tuple[Any, ...] = ("target", (), {}, "callback", on_accepted)
         if python == "3.14":
             return SimpleNamespace(future=Future(), task=("apply_target", arguments, {}))
         return SimpleNamespace(future=Future(), fn="apply_target", args=arguments, kwargs={})
