@@ -23,8 +23,8 @@ HERE = Path(__file__).parent
 #: Seconds within which everything in these tests is expected; far more than it takes.
 PATIENCE_SECONDS = 40
 
-#: Up to Celery 5.5.3 every stop of an eventlet worker is an error: its signal handler writes with
-#: eventlet's ``os.write``, which may not be used there (celery/apps/worker.py, ``safe_say``).
+#: In Celery 5.5, and no more in 5.7, every stop of an eventlet worker is an error: its signal
+#: handler writes with eventlet's ``os.write``, which may not (celery/apps/worker.py, ``safe_say``).
 EVENTLET_ENDS_CLEAN = hasattr(celery_worker, "_original_os_write")
 
 
