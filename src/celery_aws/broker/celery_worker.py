@@ -204,8 +204,10 @@ def withdrawn_from_threads(pool: Any) -> list[Any]:
 
 def _request_of(item: Any) -> Any:
     """Return the request that a thread pool's work item runs (concurrent/futures/thread.py)."""
+    # Since Python 3.14 an item has its function and arguments in one tuple.
+    _, held, _ = getattr(item, "task", None) or (None, getattr(item, "args", ()), None)
     # apply_target(target, args, kwargs, callback, accept_callback): celery/concurrency/thread.py
-    arguments: tuple[Any, ...] = getattr(item, "args", ())
+    arguments: tuple[Any, ...] = held
     request = getattr(arguments[4], "__self__", None) if len(arguments) > 4 else None
     return request if hasattr(request, "message") else None
 

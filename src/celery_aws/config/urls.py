@@ -206,15 +206,18 @@ def _split_rest(rest: str, where: str) -> SplitResult:
         raise ConfigurationError(
             f"{where}: a space or another invisible character. {_ENCODE_HINT}", where=where
         )
+    no_host = f"{where}: what stands between '://' and the next '/' is not a host. {_ENCODE_HINT}"
     try:
         # As http, or urlsplit would not look for user and port; the scheme is put back.
-        return urlsplit(f"http://{rest}")
+        parts = urlsplit(f"http://{rest}")
     except ValueError:
         # Not chained: its text shows what stands in front of the host.
-        raise ConfigurationError(
-            f"{where}: what stands between '://' and the next '/' is not a host. {_ENCODE_HINT}",
-            where=where,
-        ) from None
+        raise ConfigurationError(no_host, where=where) from None
+    userinfo = parts.netloc.rpartition("@")[0]
+    if "[" in userinfo or "]" in userinfo:
+        # Python 3.10 lets them pass, and would take the start of a secret for an access key.
+        raise ConfigurationError(no_host, where=where)
+    return parts
 
 
 def _credentials(parts: SplitResult, where: str) -> Credentials | None:

@@ -15,7 +15,7 @@ VISIBILITY_SECONDS = 2
 NEVER_SECONDS = 30.0
 
 
-@pytest.mark.parametrize("deduplicate", [True, False])
+@pytest.mark.parametrize("deduplicate", [pytest.param(True, marks=pytest.mark.oldest), False])
 def test_a_redelivered_task_that_has_succeeded_does_not_run_again(
     recorded: RecordedProject, deduplicate: bool
 ) -> None:

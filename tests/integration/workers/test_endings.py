@@ -66,6 +66,7 @@ def busy_worker(
     return worker
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("first", [[], [signal.SIGTERM]], ids=["at once", "in a warm shutdown"])
 def test_a_cold_shutdown_gives_everything_back_at_once(
     recorded: RecordedProject, first: list[signal.Signals]
@@ -86,6 +87,7 @@ def test_a_cold_shutdown_gives_everything_back_at_once(
     assert recorded.recording.record.starts(RUNNING) == dict.fromkeys(RUNNING, 1)
 
 
+@pytest.mark.oldest
 def test_a_soft_shutdown_lets_tasks_end_and_then_gives_them_back(
     recorded: RecordedProject,
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_container_that_is_stopped_keeps_what_can_end_in_its_time(
     assert recorded.messages() == (WAITING + 1, 0), "all but the one that has ended"
 
 
+@pytest.mark.oldest
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux to watch a pid")
 def test_a_killed_parents_messages_come_back_after_one_visibility_timeout(
     recorded: RecordedProject,

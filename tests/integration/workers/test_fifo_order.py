@@ -7,7 +7,7 @@ import pytest
 from tests.integration.workers.conftest import PATIENCE_SECONDS, RecordedProject, start_together
 from tests.integration.workers.recording import Claim, Record, Run, all_ended
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 QUEUE = "orders.fifo"
 VISIBILITY_SECONDS = 2

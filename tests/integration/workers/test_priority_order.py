@@ -7,7 +7,7 @@ import pytest
 from tests.integration.workers.conftest import PATIENCE_SECONDS, RecordedProject
 from tests.integration.workers.recording import all_ended
 
-pytestmark = pytest.mark.worker
+pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
 #: As on the Redis transport: 0 is the highest.
 STEPS = [0, 3, 6, 9]

@@ -1,5 +1,6 @@
 """Our broker with the result backends that Celery itself brings."""
 
+import gc
 import logging
 import os
 import shutil
@@ -38,6 +39,8 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
                 break
         yield f"socket://{path}"
     finally:
+        # Results that are forgotten later would ask a server that has gone.
+        gc.collect()
         server.terminate()
         server.wait(10)
         if server.stdout is not None:

@@ -1,6 +1,7 @@
 """The worker as Celery leaves it: stand-ins for its objects, and its own state."""
 
 import queue
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from celery import signals
+from celery.concurrency.thread import TaskPool
 from celery.worker import state
 
 from celery_aws.broker.celery_worker import CeleryWorker
@@ -28,7 +30,7 @@ class Request:
         if submitted:
             self._apply_result = (lambda: None) if job is None else weakref.ref(job)
 
-    def on_accepted(self) -> None: ...
+    def on_accepted(self, pid: int = 0, time_accepted: float = 0.0) -> None: ...
 
 
 class Job:
@@ -256,13 +258,17 @@ class TestPrefork:
 
 
 class TestThreads:
-    def work_item(self, request: Request) -> Any:
-        arguments: tuple[Any, ...] = ("target", (), {}, "callback", request.on_accepted)
-        return SimpleNamespace(future=Future(), args=arguments)
+    def work_item(self, name: str, *, python: str) -> Any:
+        on_accepted = Request(name).on_accepted
+        arguments: tuple[Any, ...] = ("target", (), {}, "callback", on_accepted)
+        if python == "3.14":
+            return SimpleNamespace(future=Future(), task=("apply_target", arguments, {}))
+        return SimpleNamespace(future=Future(), fn="apply_target", args=arguments, kwargs={})
 
-    def test_what_waits_for_a_thread_is_taken_back(self, transport: Transport) -> None:
+    @pytest.mark.parametrize("python", ["3.10", "3.14"])
+    def test_what_waits_for_a_thread_is_taken_back(self, transport: Transport, python: str) -> None:
         consumer = threads(transport)
-        items = [self.work_item(Request(name)) for name in "ab"]
+        items = [self.work_item(name, python=python) for name in "ab"]
         strange = SimpleNamespace(future=Future(), args=("something else",))
         for item in (items[0], None, strange, items[1]):
             consumer.pool.executor._work_queue.put(item)
@@ -275,6 +281,26 @@ class TestThreads:
         left = consumer.pool.executor._work_queue
         assert [left.get_nowait(), left.get_nowait()] == [None, strange]
         assert left.empty()
+
+    def test_the_pool_of_this_python_is_understood(self, transport: Transport) -> None:
+        pool = TaskPool(1)
+        running, go_on = threading.Event(), threading.Event()
+
+        def run(*_: Any) -> None:
+            running.set()
+            go_on.wait(10.0)
+
+        consumer = Consumer(transport, executor=pool.executor)
+        transport.runs_in(consumer)
+        pool.on_apply(run, (), {}, accept_callback=Request("running").on_accepted)
+        pool.on_apply(run, (), {}, accept_callback=Request("waiting").on_accepted)
+        assert running.wait(10.0)
+        consumer.stop()
+        try:
+            assert transport.worker.withdraw_waiting() == ["message of waiting"]
+        finally:
+            go_on.set()
+            pool.on_stop()
 
     def test_what_runs_is_not_withdrawn(self, transport: Transport) -> None:
         consumer = threads(transport)

@@ -154,6 +154,7 @@ def test_any_text_is_a_url_or_a_configuration_error(url: str) -> None:
          "aws+sqs://AKID:12/{}@", "aws+sqs://[{}@", "{}"]
     ),
 )  # fmt: skip
+@example(secret="s3cr3t:::]s3cr3t", form="aws+sqs://[{}@")
 def test_no_error_shows_a_secret_that_was_not_encoded(secret: str, form: str) -> None:
     for parse in (parse_broker_url, parse_result_url):
         try:
