@@ -219,13 +219,15 @@ class Channel(Publishing):
             wait_seconds=GET_WAIT_SECONDS,
             visibility_timeout_seconds=self.directory.options.visibility_timeout,
         )
+        if not received:
+            return None
         receipts = [Receipt.of(message, queue=queue, address=address) for message in received]
         answered_at = self._clock.monotonic()
         taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
         for receipt in taken.finished:
             self._acker.delete(receipt)
         if taken.known:
-            return None  # It is worked on here.
+            return self._receive_one(queue)  # That one is worked on here.
         loaded = self._large_messages.load(address, received)
         for message, seconds in loaded.postponed:
             receipt = Receipt.of(message, queue=queue, address=address)

@@ -279,6 +279,16 @@ class TestGetting:
         client.sqs.close()  # polls end at once
 
         assert client.channel.basic_get("celery") is None
+        assert not client.connection.transport.leases.alive
+
+    def test_one_that_is_worked_on_here_is_not_got_again(self, client: Client) -> None:
+        client.publish("1")
+        client.publish("2")
+        client.sqs.faults.deliver_twice()
+
+        got = [client.channel.basic_get("celery") for _ in range(2)]
+
+        assert [message.payload for message in got] == ["1", "2"]
 
     def test_one_given_back_is_got_again(self, client: Client) -> None:
         client.publish()
