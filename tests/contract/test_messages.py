@@ -49,7 +49,7 @@ def test_what_was_sent_is_received(queue: Queue) -> None:
     (message,) = queue.receive(wait_seconds=1)
 
     assert (message.body, message.message_id) == ('{"a": 1}', message_id)
-    assert (message.receive_count, message.redelivered) == (1, False)
+    assert (message.receive_count, message.redelivered()) == (1, False)
 
 
 def test_no_more_than_asked_for_is_received(queue: Queue) -> None:
@@ -71,7 +71,7 @@ def test_it_comes_back_when_its_visibility_timeout_ends(queue: Queue) -> None:
 
     (second,) = queue.receive(wait_seconds=5)
 
-    assert (second.receive_count, second.redelivered) == (2, True)
+    assert (second.receive_count, second.redelivered()) == (2, True)
     assert second.receipt_handle != first.receipt_handle
 
 

@@ -90,7 +90,7 @@ class CeleryWorker:
         if _stops(consumer):
             self.loop_ended(consumer)
         waiting, self._waiting = self._waiting, []
-        waiting += withdrawn_from_threads(consumer.pool)
+        waiting += _withdrawn_from_threads(consumer.pool)
         return [request.message for request in waiting]
 
     def running_messages(self) -> list[Any]:
@@ -179,7 +179,7 @@ def _started(request: Any) -> bool:
     return not hasattr(job, "_write_to") or job._write_to is not None  # noqa: SLF001
 
 
-def withdrawn_from_threads(pool: Any) -> list[Any]:
+def _withdrawn_from_threads(pool: Any) -> list[Any]:
     """Take the requests out of a thread pool that wait for a thread; they cannot start any more.
 
     Celery cancels them too, but when the running ones have ended, and older versions run them.

@@ -240,8 +240,9 @@ class Channel(Publishing):
         payload = load_envelope(received.envelope)
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
-        receives = received.receive_count - give_backs().times(received.message_id)
-        properties["delivery_info"]["redelivered"] = receives > 1
+        properties["delivery_info"]["redelivered"] = received.redelivered(
+            given_back_times=give_backs().times(received.message_id)
+        )
         if received.message_group_id is not None:
             # Whoever sent it, and however often it was retried: what the next retry inherits.
             properties["MessageGroupId"] = received.message_group_id

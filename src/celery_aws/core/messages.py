@@ -62,10 +62,13 @@ class ReceivedMessage:
         """What the sender wrote: the body, or what the body points to."""
         return self.body if self.stored_body is None else self.stored_body
 
-    @property
-    def redelivered(self) -> bool:
-        """True if somebody received it before."""
-        return self.receive_count > 1
+    def redelivered(self, *, given_back_times: int = 0) -> bool:
+        """Tell whether somebody had it before.
+
+        Args:
+            given_back_times: receives after which it was given back and nobody had seen it.
+        """
+        return self.receive_count - given_back_times > 1
 
 
 def text_bytes(text: str) -> int:

@@ -6,13 +6,18 @@ from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import ReceiptHandle
 
 
-@pytest.mark.parametrize(("receive_count", "redelivered"), [(1, False), (2, True)])
-def test_a_second_receive_is_a_redelivery(receive_count: int, redelivered: bool) -> None:
+@pytest.mark.parametrize(
+    ("receive_count", "given_back_times", "redelivered"),
+    [(1, 0, False), (2, 0, True), (2, 1, False), (3, 1, True)],
+)
+def test_a_second_receive_is_a_redelivery(
+    receive_count: int, given_back_times: int, redelivered: bool
+) -> None:
     message = ReceivedMessage(
         message_id="1", body="", receipt_handle=ReceiptHandle("h"), receive_count=receive_count
     )
 
-    assert message.redelivered is redelivered
+    assert message.redelivered(given_back_times=given_back_times) is redelivered
 
 
 @pytest.mark.parametrize(("body", "size_bytes"), [("abc", 3), ("\u00e9", 2), ("", 0)])
