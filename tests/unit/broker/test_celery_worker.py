@@ -78,6 +78,8 @@ class Transport:
         self.told.append(cold)
 
     def runs_in(self, consumer: Consumer) -> None:
+        # Kept: in a worker, the worker does.
+        self.consumer = consumer
         signals.worker_ready.send(sender=consumer)
 
 
