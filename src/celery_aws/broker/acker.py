@@ -25,7 +25,7 @@ from celery_aws.broker.message import Receipt
 from celery_aws.broker.settlement import Outcome, Settlement, settle_once
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
-from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.batching import batches
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.limits import SQS_BATCH_ENTRIES
@@ -324,20 +324,20 @@ class Acker(BackgroundThread):
 
     def _try_again(self, batch: _Batch, outcome: Outcome) -> None:
         pause = _BACKOFF.wait_seconds(batch.attempt, self._jitter)
-        # The first, the second, the fourth, the eighth: an outage must not fill the log.
-        if batch.attempt & (batch.attempt + 1) == 0:
+        failures = batch.attempt + 1
+        if is_worth_logging(failures):
             logger.warning(
                 "queue %s: %s message(s) could not be settled yet (try %s), trying again: %s",
                 batch.settlements[0].receipt.queue,
                 sum(map(len, outcome.again)),
-                batch.attempt + 1,
+                failures,
                 outcome.because,
             )
         retries = [
             _Batch(
                 address=batch.address,
                 settlements=settlements,
-                attempt=batch.attempt + 1,
+                attempt=failures,
                 due_at=self._clock.monotonic() + pause,
             )
             for settlements in outcome.again

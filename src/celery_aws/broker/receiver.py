@@ -26,7 +26,7 @@ from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
-from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
 from celery_aws.core.queue_names import is_fifo
@@ -314,8 +314,7 @@ class Receiver(BackgroundThread):
     def _after_failure(self, error: AwsError) -> float:
         self._failures += 1
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
-        # The first, the second, the fourth, the eighth: an outage must not fill the log.
-        if self._failures & (self._failures - 1) == 0:
+        if is_worth_logging(self._failures):
             logger.warning(
                 "queue %s: receiving failed (%s in a row), trying again in %.1f s: %s",
                 self.queue,

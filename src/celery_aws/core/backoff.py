@@ -1,4 +1,4 @@
-"""How long to wait before trying again: exponential, capped, with full jitter.
+"""How long to wait before trying again: exponential, capped, with full jitter; and what to log.
 
 Full jitter (any wait from zero to the exponential bound) is what spreads a fleet that was
 throttled together; see "Exponential backoff and jitter" of the AWS architecture blog.
@@ -26,3 +26,11 @@ class Backoff:
     def wait_seconds(self, attempt: int, random: Random) -> float:
         """Return how long to wait after failure number ``attempt``, counted from 0."""
         return random() * self.bound_seconds(attempt)
+
+
+def is_worth_logging(failures: int) -> bool:
+    """Tell whether failure number ``failures`` in a row, counted from 1, belongs in the log.
+
+    The first, the second, the fourth, the eighth and so on do: an outage must not fill the log.
+    """
+    return failures & (failures - 1) == 0
