@@ -230,16 +230,7 @@ class SqsQoS:
             self._changed.notify_all()
 
     def _within_slots(self, slots: int | None) -> Credits | None:
-        """Return the books, limited to the worker's free slots; None if there is no free one."""
-        if slots is None:
-            return self._credits
-        unspoken = slots - self._credits.reserved - self._delivering
-        if unspoken <= 0:
-            return None
-        free = self._credits.free
-        most = unspoken if free is None else min(free, unspoken)
-        taken = self._credits.reserved + self._credits.held
-        return self._credits.with_prefetch_count(taken + most) if most else None
+        return self._credits.within_slots(slots, delivering=self._delivering)
 
     def _poll(
         self,

@@ -30,6 +30,19 @@ class Credits:
         """Change the limit; what is reserved or held beyond it runs out by itself."""
         return replace(self, prefetch_count=prefetch_count)
 
+    def within_slots(self, slots: int | None, *, delivering: int) -> "Credits | None":
+        """Return the books, limited to the worker's free slots; None if nothing is free.
+
+        Args:
+            slots: how many more tasks the worker wants; None where slots do not count.
+            delivering: messages that Celery is being handed now, which ``slots`` may not know of.
+        """
+        if slots is None:
+            return self
+        unspoken = slots - self.reserved - delivering
+        most = unspoken if self.free is None else min(self.free, unspoken)
+        return self.with_prefetch_count(self.reserved + self.held + most) if most > 0 else None
+
     def reserve(self, messages: int) -> "Credits":
         """Ask for messages.
 

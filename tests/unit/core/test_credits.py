@@ -49,6 +49,47 @@ def test_a_message_that_nobody_reserved_can_be_held() -> None:
     assert Credits(prefetch_count=1).hold().hold().free == 0
 
 
+class TestWithinSlots:
+    def test_where_slots_do_not_count_the_books_stay_as_they_are(self) -> None:
+        credits_ = Credits(prefetch_count=2, held=2)
+
+        assert credits_.within_slots(None, delivering=1) is credits_
+
+    @pytest.mark.parametrize(
+        ("prefetch_count", "slots", "free"),
+        [(0, 3, 3), (10, 3, 3), (6, 3, 2), (4, 3, None), (0, 0, None), (10, 0, None)],
+    )
+    def test_the_lower_of_both_limits_holds(
+        self, prefetch_count: int, slots: int, free: int | None
+    ) -> None:
+        within = Credits(prefetch_count=prefetch_count, held=4).within_slots(slots, delivering=0)
+
+        assert (within and within.free) == free
+
+    def test_what_is_asked_for_and_what_is_being_delivered_will_take_slots(self) -> None:
+        credits_ = Credits(reserved=2)
+
+        within = credits_.within_slots(4, delivering=1)
+        assert within is not None
+        assert within.free == 1
+        assert credits_.within_slots(4, delivering=2) is None
+        assert credits_.within_slots(4, delivering=3) is None
+
+    @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+    def test_it_allows_no_more_than_either_limit_alone(
+        self, prefetch_count: int, reserved: int, held: int, slots: int
+    ) -> None:
+        credits_ = Credits(prefetch_count=prefetch_count, reserved=reserved, held=held)
+        within = credits_.within_slots(slots, delivering=0)
+
+        if within is None:
+            assert credits_.free == 0 or slots <= reserved
+        else:
+            assert within.free is not None
+            assert 0 < within.free <= slots - reserved
+            assert credits_.free is None or within.free <= credits_.free
+
+
 class Books(RuleBasedStateMachine):
     """Any order of reserving, delivering and settling keeps the books."""
 
