@@ -246,11 +246,11 @@ class Receiver(BackgroundThread):
             found = receiver.ask(poll.max_messages, wait_seconds=0)
             if found:
                 return found
-        self.polling = poll.wait_seconds > 0
+        # After a failure, only what is answered at once: a connection that is dead must not hold it
+        # up for a long poll.
+        wait_seconds = 0 if self._failures else poll.wait_seconds
+        self.polling = wait_seconds > 0
         try:
-            # After a failure, only what is answered at once: a connection that is dead must
-            # not hold it up for a long poll.
-            wait_seconds = 0 if self._failures else poll.wait_seconds
             return self.ask(poll.max_messages, wait_seconds=wait_seconds)
         finally:
             self.polling = False

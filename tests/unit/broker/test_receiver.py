@@ -286,18 +286,19 @@ def test_a_fifo_queue_is_asked_for_one_message_at_a_time(bench: Bench) -> None:
 
 def test_after_a_failure_it_asks_only_for_what_is_answered_at_once(bench: Bench) -> None:
     bench.sqs.faults.fail("ReceiveMessage", UnreachableError("no route"), times=3)
-    asked: list[int] = []
+    asked: list[tuple[int, bool]] = []
     receive = bench.sqs.receive
 
     def noted(*args: Any, **options: Any) -> Any:
-        asked.append(options["wait_seconds"])
+        asked.append((options["wait_seconds"], receiver.polling))
         return receive(*args, **options)
 
     bench.sqs.receive = noted  # type: ignore[method-assign]
-    bench.new_receiver(UnlimitedCredits()).start()
+    receiver = bench.new_receiver(UnlimitedCredits())
+    receiver.start()
 
     assert bench.poll_begins()
-    assert asked == [20, 0, 0, 0, 20]
+    assert asked == [(20, True), (0, False), (0, False), (0, False), (20, True)]
 
 
 def test_a_message_whose_lease_has_ended_is_not_delivered(
