@@ -325,12 +325,14 @@ class Leases(BackgroundThread):
             for held, why in answer.lost:
                 self._lose(held, why)
             asked = [*answer.extended, *answer.failed, *(held for held, _ in answer.lost)]
-            released = [held for held in asked if held.released is not None]
+            released = [
+                (held.receipt, held.released) for held in asked if held.released is not None
+            ]
             for held in asked:
                 held.asking = False
         self._record.count("extended", len(answer.extended))
-        for held in released:
-            self.release(held.receipt, held.released or _nothing)
+        for receipt, then in released:
+            self.release(receipt, then)
 
     def _lose(self, held: _Held, why: str) -> None:
         handle = held.receipt.handle
@@ -379,7 +381,3 @@ class Leases(BackgroundThread):
             if seconds > 0:
                 self._changed.wait(None if seconds == inf else seconds)
             self._looks_at = -inf
-
-
-def _nothing() -> None:
-    """Do nothing."""
