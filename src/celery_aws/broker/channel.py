@@ -44,6 +44,7 @@ class Channel(Publishing):
         self._worker = connection.worker
         self._buffer = connection.buffer
         self._clock = connection.clock
+        self._reception = connection.reception
         self._rejections = connection.rejections
         self._large_messages = connection.large_messages
         #: By consumer tag; of a queue with priorities, the highest first.
@@ -75,14 +76,10 @@ class Channel(Publishing):
         for each in self.directory.priority_queues(AmqpQueue(queue)):
             receiver = Receiver(
                 queue=each,
-                directory=self.directory,
+                reception=self._reception,
                 credit_source=UnlimitedCredits() if no_ack else self.qos,
                 buffer=self._buffer,
-                acker=self._acker,
-                leases=self._leases,
-                large_messages=self._large_messages,
                 deliver=deliver,
-                clock=self._clock,
                 higher=tuple(receivers),
             )
             receivers.append(receiver)
@@ -211,30 +208,12 @@ class Channel(Publishing):
         raise Empty
 
     def _receive_one(self, queue: AmqpQueue) -> SqsMessage | None:
-        address = self.directory.address(queue)
-        asked_at = self._clock.monotonic()
-        received = address.service.receive(
-            address.url,
-            max_messages=1,
-            wait_seconds=GET_WAIT_SECONDS,
-            visibility_timeout_seconds=self.directory.options.visibility_timeout,
-        )
-        if not received:
-            return None
-        receipts = [Receipt.of(message, queue=queue, address=address) for message in received]
-        answered_at = self._clock.monotonic()
-        taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
-        for receipt in taken.finished:
-            self._acker.delete(receipt)
-        if taken.known:
-            return self._receive_one(queue)  # That one is worked on here.
-        loaded = self._large_messages.load(address, received)
-        for message, seconds in loaded.postponed:
-            receipt = Receipt.of(message, queue=queue, address=address)
-            self._acker.give_back(receipt, visible_in_seconds=seconds)
-        for message in loaded.ready:
-            return self._message(message, Receipt.of(message, queue=queue, address=address))
-        return None
+        while True:
+            received = self._reception.receive(queue, max_messages=1, wait_seconds=GET_WAIT_SECONDS)
+            if received.messages:
+                return self._message(*received.messages[0])
+            if not received.known:
+                return None
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
         payload = load_envelope(received.envelope)

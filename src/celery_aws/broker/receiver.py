@@ -16,21 +16,13 @@ from datetime import datetime
 from typing import Protocol
 
 from celery_aws.background import BackgroundThread
-from celery_aws.broker.acker import Acker
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
-from celery_aws.broker.directory import QueueAddress, QueueDirectory
-from celery_aws.broker.give_backs import give_backs
-from celery_aws.broker.large_messages import LargeMessages
-from celery_aws.broker.leases import Leases, Taken
-from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
+from celery_aws.broker.reception import Reception
 from celery_aws.broker.status import delivery_record
-from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
-from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
-from celery_aws.core.queue_names import is_fifo
-from celery_aws.errors import AwsError, QueueNotFoundError, ReceiverFailedError
+from celery_aws.errors import AwsError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
 
@@ -101,14 +93,10 @@ class Receiver(BackgroundThread):
 
     Args:
         queue: Celery's name of the queue.
-        directory: knows where it is.
+        reception: receives, for all receivers of the connection.
         credit_source: shared with the other receivers of the channel.
         buffer: where to put what comes.
-        acker: for what is given back.
-        leases: keep what came.
-        large_messages: read what came through S3.
         deliver: hands one message to Celery; called by :meth:`deliver`.
-        clock: for the times of polls.
         higher: receivers of the same consumer's queues of higher priority, highest first. Nothing
             is taken from this queue before these are found empty.
         jitter: random numbers for the pauses after failures.
@@ -118,14 +106,10 @@ class Receiver(BackgroundThread):
         self,
         *,
         queue: AmqpQueue,
-        directory: QueueDirectory,
+        reception: Reception,
         credit_source: CreditSource,
         buffer: DeliveryBuffer,
-        acker: Acker,
-        leases: Leases,
-        large_messages: LargeMessages,
         deliver: Callable[[Delivery], None],
-        clock: Clock,
         higher: Sequence["Receiver"] = (),
         jitter: Random = random.random,
     ) -> None:
@@ -136,22 +120,17 @@ class Receiver(BackgroundThread):
         self.polling = False
         self._higher = higher
         self._deliver = deliver
-        self._directory = directory
+        self._reception = reception
         self._credits = credit_source
         self._buffer = buffer
-        self._acker = acker
-        self._leases = leases
-        self._large_messages = large_messages
-        self._clock = clock
         self._jitter = jitter
-        self._record = delivery_record()
         self._ticket = PollTicket()
         self._failures = 0
         self._stop_rest = threading.Event()
         # Before the thread starts: the first of several receivers must know that it is not
         # alone, or its first long poll takes the credits of all.
         self._credits.join()
-        self._record.add_receiver(self)
+        delivery_record().add_receiver(self)
 
     def stop(self, timeout_seconds: float) -> bool:
         """Stop polling, and share the credits no longer."""
@@ -161,12 +140,13 @@ class Receiver(BackgroundThread):
 
     def run(self) -> None:
         """Poll until stopped."""
+        options = self._reception.options
         try:
             while not self.stopping:
                 poll = self._credits.reserve(
                     self._ticket,
-                    wait_time_seconds=self._directory.options.wait_time_seconds,
-                    rest_seconds=self._directory.options.polling_interval,
+                    wait_time_seconds=options.wait_time_seconds,
+                    rest_seconds=options.polling_interval,
                 )
                 if poll is None:
                     return
@@ -195,26 +175,16 @@ class Receiver(BackgroundThread):
         """
         if self._ending:
             self.give_back([delivery])
-        elif self._leases.valid(delivery.receipt):
+        elif self._reception.valid(delivery.receipt):
             self._deliver(delivery)
         else:
-            self._discard(delivery)
+            self._reception.discard(delivery.receipt)
+            self._credits.release(1)
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Let the queue hand out again what was received and not delivered."""
-        for delivery in deliveries:
-            give_backs().note(delivery.receipt.message_id)
-            self._acker.give_back(delivery.receipt)
+        self._reception.give_back([delivery.receipt for delivery in deliveries])
         self._credits.release(len(deliveries))
-
-    def _discard(self, delivery: Delivery) -> None:
-        """Forget a message that somebody else may have by now: it would run twice."""
-        logger.warning(
-            "queue %s: a message was not delivered, because its lease had ended", self.queue
-        )
-        self._record.count("discarded")
-        self._leases.drop(delivery.receipt)
-        self._credits.release(1)
 
     def _poll_once(self, poll: Poll) -> None:
         deliveries: list[Delivery] = []
@@ -257,54 +227,14 @@ class Receiver(BackgroundThread):
 
     def ask(self, max_messages: int, *, wait_seconds: int) -> list[Delivery]:
         """Receive once, with credits that the caller has reserved; from any receiver's thread."""
-        try:
-            address = self._directory.address(self.queue)
-            asked_at = self._clock.monotonic()
-            messages = address.service.receive(
-                address.url,
-                # Of a group, SQS hands out nothing while one of its messages is in flight, but
-                # several at once; two in one worker would hold each other up.
-                max_messages=1 if is_fifo(address.url) else max_messages,
-                wait_seconds=wait_seconds,
-                visibility_timeout_seconds=self._directory.options.visibility_timeout,
-            )
-        except QueueNotFoundError:
-            self._directory.forget(self.queue)
-            raise
-        answered_at = self._clock.monotonic()
-        self.last_poll = self._clock.now()
-        self._record.count("received", len(messages))
-        if not messages:
-            return []
-        receipts = [self._receipt(message, address) for message in messages]
-        taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
-        self._note_known(taken)
-        new = {receipt.handle for receipt in taken.new}
-        return self._loaded([each for each in messages if each.receipt_handle in new], address)
-
-    def _note_known(self, taken: Taken) -> None:
-        for receipt in taken.finished:
-            self._acker.delete(receipt)
-        if taken.known:
-            logger.warning(
-                "queue %s: received %s message(s) again that are worked on here; they are not "
-                "delivered a second time",
-                self.queue,
-                len(taken.known),
-            )
-            self._record.count("known", len(taken.known))
-
-    def _loaded(self, messages: Sequence[ReceivedMessage], address: QueueAddress) -> list[Delivery]:
-        loaded = self._large_messages.load(address, messages)
-        for message, seconds in loaded.postponed:
-            self._acker.give_back(self._receipt(message, address), visible_in_seconds=seconds)
+        received = self._reception.receive(
+            self.queue, max_messages=max_messages, wait_seconds=wait_seconds
+        )
+        self.last_poll = received.answered_at
         return [
-            Delivery(receiver=self, message=message, receipt=self._receipt(message, address))
-            for message in loaded.ready
+            Delivery(receiver=self, message=message, receipt=receipt)
+            for message, receipt in received.messages
         ]
-
-    def _receipt(self, message: ReceivedMessage, address: QueueAddress) -> Receipt:
-        return Receipt.of(message, queue=self.queue, address=address)
 
     def _after_success(self) -> None:
         if self._failures:

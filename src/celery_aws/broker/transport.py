@@ -33,6 +33,7 @@ from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.object_store import ObjectServiceFactory
 from celery_aws.broker.receiver import Receiver
+from celery_aws.broker.reception import Reception
 from celery_aws.broker.rejections import Rejections
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
@@ -138,6 +139,17 @@ class Transport(virtual.Transport):
             broker_access(self.url, self.options),
             type(self).object_services,
             self.clock,
+        )
+
+    @cached_property
+    def reception(self) -> Reception:
+        """How messages are received."""
+        return Reception(
+            directory=self.directory,
+            acker=self.acker,
+            leases=self.leases,
+            large_messages=self.large_messages,
+            clock=self.clock,
         )
 
     def driver_version(self) -> str:

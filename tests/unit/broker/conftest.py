@@ -18,6 +18,7 @@ from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
+from celery_aws.broker.reception import Reception
 from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import AmqpQueue, BucketName, QueueName
@@ -75,6 +76,15 @@ class Bench:
     def new_qos(self, prefetch_count: int = 0) -> SqsQoS:
         return SqsQoS(None, self.acker, prefetch_count)
 
+    def new_reception(self) -> Reception:
+        return Reception(
+            directory=self.directory,
+            acker=self.acker,
+            leases=self.leases,
+            large_messages=self.large_messages,
+            clock=self.clock,
+        )
+
     def new_receiver(
         self,
         credit_source: CreditSource,
@@ -83,15 +93,11 @@ class Bench:
     ) -> Receiver:
         receiver = Receiver(
             queue=queue,
-            directory=self.directory,
+            reception=self.new_reception(),
             credit_source=credit_source,
             buffer=self.buffer,
-            acker=self.acker,
-            leases=self.leases,
             higher=higher,
-            large_messages=self.large_messages,
             deliver=lambda delivery: self.delivered.append(delivery.message),
-            clock=self.clock,
             jitter=lambda: 0.1,
         )
         self._receivers.append(receiver)

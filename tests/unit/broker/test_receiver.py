@@ -7,7 +7,6 @@ import pytest
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
-from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
 from celery_aws.errors import ReceiverFailedError, ThrottledError, UnreachableError
 from celery_aws.names import AmqpQueue, QueueName
@@ -265,23 +264,6 @@ class TestHigherPriorities:
             receiver.give_back(bench.buffer.discard(receiver))
 
         assert bench.sqs.wait_until(lambda: bench.visible(QueueName("other")) == ["high"])
-
-
-def test_a_fifo_queue_is_asked_for_one_message_at_a_time(bench: Bench) -> None:
-    queue = AmqpQueue("orders.fifo")
-    address = bench.address(queue)
-    for number in range(2):
-        address.service.send(
-            address.url,
-            OutgoingMessage(
-                body=str(number), message_group_id="one", message_deduplication_id=str(number)
-            ),
-        )
-    bench.new_receiver(bench.new_qos(prefetch_count=8), queue).start()
-
-    assert [each.message.body for each in taken(bench, 1)] == ["0"]
-    assert bench.poll_begins()
-    assert bench.buffer.take() is None
 
 
 def test_after_a_failure_it_asks_only_for_what_is_answered_at_once(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""QoS, acker and leases together, against a queue that forgets nothing and delivers twice.
+"""QoS, reception, acker, leases together, on a queue that forgets nothing and delivers twice.
 
 Whatever Celery, the network and time do, and in whatever order: the prefetch count holds, nothing
 is deleted that was not acknowledged or rejected, what is held stays hidden for as long as its lease
@@ -33,7 +33,7 @@ class Settling(RuleBasedStateMachine):
         # The test is the thread: time passes only when it says so.
         self.leases.stop(0)
         self.qos = self.bench.new_qos(PREFETCH_COUNT)
-        self.address = self.bench.address()
+        self.reception = self.bench.new_reception()
         self.sent: set[str] = set()
         #: Delivery tag of what is reserved and received, and its body.
         self.received: dict[str, Receipt] = {}
@@ -100,34 +100,18 @@ class Settling(RuleBasedStateMachine):
     def receive(self) -> None:
         poll = self.qos.reserve(PollTicket(), wait_time_seconds=20, rest_seconds=0)
         assert poll is not None
-        now = self.bench.clock.monotonic()
-        messages = self.address.service.receive(
-            self.address.url,
-            max_messages=poll.max_messages,
-            wait_seconds=0,
-            visibility_timeout_seconds=HIDDEN_SECONDS,
-        )
-        self.qos.release(poll.max_messages - len(messages))
-        for message in messages:
-            handle = message.receipt_handle
-            self.bodies[handle] = message.body
-            receipt = Receipt(
-                queue=QUEUE, address=self.address, handle=handle, message_id=message.message_id
-            )
-            taken = self.leases.hold([receipt], asked_at=now, answered_at=now)
-            for finished in taken.finished:
-                self.bench.acker.delete(finished)
-            if taken.new:
-                self.received[handle] = receipt
-            else:
-                self.qos.release(1)
+        received = self.reception.receive(QUEUE, max_messages=poll.max_messages, wait_seconds=0)
+        self.qos.release(poll.max_messages - len(received.messages))
+        for message, receipt in received.messages:
+            self.bodies[receipt.handle] = message.body
+            self.received[receipt.handle] = receipt
 
     @precondition(lambda self: self.received)
     @rule()
     def deliver(self) -> None:
         tag, receipt = self.received.popitem()
-        if not self.leases.valid(receipt):
-            self.leases.drop(receipt)
+        if not self.reception.valid(receipt):
+            self.reception.discard(receipt)
             self.qos.release(1)
             return
         self.qos.append(message_of(receipt, tag), tag, reserved=True)
@@ -137,7 +121,7 @@ class Settling(RuleBasedStateMachine):
     @rule()
     def cancel_before_delivery(self) -> None:
         _, receipt = self.received.popitem()
-        self.bench.acker.give_back(receipt)
+        self.reception.give_back([receipt])
         self.qos.release(1)
 
     # Celery.

@@ -1,0 +1,158 @@
+"""Receives messages, for the consumers of a connection and for its synchronous gets.
+
+What comes is leased before anything else is done with it. Of it, only what can be delivered is
+handed on: what is worked on here already is not, and what S3 keeps from being read now is given
+back for later. Who pays for a receive with credits and who gets its messages is the caller's part.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from celery_aws.broker.acker import Acker
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.give_backs import give_backs
+from celery_aws.broker.large_messages import LargeMessages
+from celery_aws.broker.leases import Leases, Taken
+from celery_aws.broker.message import Receipt
+from celery_aws.broker.status import delivery_record
+from celery_aws.clock import Clock
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.queue_names import is_fifo
+from celery_aws.errors import QueueNotFoundError
+from celery_aws.names import AmqpQueue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What one receive brought."""
+
+    #: When SQS answered; aware, UTC.
+    answered_at: datetime
+    #: To be delivered, in their order.
+    messages: list[tuple[ReceivedMessage, Receipt]] = field(default_factory=list)
+    #: Messages that are worked on here already; they are not to be delivered.
+    known: int = 0
+
+
+class Reception:
+    """Receives from the queues of one connection; safe to share between threads.
+
+    Args:
+        directory: knows where the queues are.
+        acker: for what is given back, or is finished and came again.
+        leases: keep what came.
+        large_messages: read what came through S3.
+        clock: for the times of requests and answers.
+
+    Attributes:
+        options: the broker's.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: QueueDirectory,
+        acker: Acker,
+        leases: Leases,
+        large_messages: LargeMessages,
+        clock: Clock,
+    ) -> None:
+        self.options: BrokerOptions = directory.options
+        self._directory = directory
+        self._acker = acker
+        self._leases = leases
+        self._large_messages = large_messages
+        self._clock = clock
+        self._record = delivery_record()
+
+    def receive(self, queue: AmqpQueue, *, max_messages: int, wait_seconds: int) -> Received:
+        """Receive once.
+
+        Args:
+            queue: Celery's name of the queue.
+            max_messages: 1 to 10; of a FIFO queue, never more than one comes.
+            wait_seconds: how long SQS may wait for a message, 0 to 20.
+
+        Raises:
+            AwsError: nothing was received. A queue that is gone is looked for again next time.
+
+        Costs one ReceiveMessage, and one GetObject for each message that came through S3.
+        """
+        try:
+            address = self._directory.address(queue)
+            asked_at = self._clock.monotonic()
+            messages = self._ask(address, max_messages, wait_seconds)
+        except QueueNotFoundError:
+            self._directory.forget(queue)
+            raise
+        answered_at, now = self._clock.monotonic(), self._clock.now()
+        self._record.count("received", len(messages))
+        if not messages:
+            return Received(answered_at=now)
+        receipts = [Receipt.of(message, queue=queue, address=address) for message in messages]
+        taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
+        self._pass_over(queue, taken)
+        new = {receipt.handle for receipt in taken.new}
+        return Received(
+            answered_at=now,
+            messages=self._loaded(queue, address, [m for m in messages if m.receipt_handle in new]),
+            known=len(taken.known),
+        )
+
+    def valid(self, receipt: Receipt) -> bool:
+        """Tell whether a received message is still ours, as far as can be known."""
+        return self._leases.valid(receipt)
+
+    def give_back(self, receipts: Sequence[Receipt]) -> None:
+        """Let the queue hand out again what was received and delivered to nobody; soon."""
+        for receipt in receipts:
+            give_backs().note(receipt.message_id)
+            self._acker.give_back(receipt)
+
+    def discard(self, receipt: Receipt) -> None:
+        """Forget a message that somebody else may have by now: it would run twice."""
+        logger.warning(
+            "queue %s: a message was not delivered, because its lease had ended", receipt.queue
+        )
+        self._record.count("discarded")
+        self._leases.drop(receipt)
+
+    def _ask(
+        self, address: QueueAddress, max_messages: int, wait_seconds: int
+    ) -> list[ReceivedMessage]:
+        return address.service.receive(
+            address.url,
+            # Of a group, SQS hands out nothing while one of its messages is in flight, but
+            # several at once; two in one worker would hold each other up.
+            max_messages=1 if is_fifo(address.url) else max_messages,
+            wait_seconds=wait_seconds,
+            visibility_timeout_seconds=self.options.visibility_timeout,
+        )
+
+    def _pass_over(self, queue: AmqpQueue, taken: Taken) -> None:
+        for receipt in taken.finished:
+            self._acker.delete(receipt)
+        if taken.known:
+            logger.warning(
+                "queue %s: received %s message(s) again that are worked on here; they are not "
+                "delivered a second time",
+                queue,
+                len(taken.known),
+            )
+            self._record.count("known", len(taken.known))
+
+    def _loaded(
+        self, queue: AmqpQueue, address: QueueAddress, messages: Sequence[ReceivedMessage]
+    ) -> list[tuple[ReceivedMessage, Receipt]]:
+        loaded = self._large_messages.load(address, messages)
+        for message, seconds in loaded.postponed:
+            receipt = Receipt.of(message, queue=queue, address=address)
+            self._acker.give_back(receipt, visible_in_seconds=seconds)
+        return [
+            (message, Receipt.of(message, queue=queue, address=address)) for message in loaded.ready
+        ]
