@@ -9,10 +9,8 @@ from celery_aws.core.messages import OutgoingMessage, S3Pointer
 from celery_aws.errors import QueueNotFoundError
 from celery_aws.names import AmqpQueue, BucketName, ObjectKey
 from celery_aws.testing.clock import START
+from tests.unit.broker.acking import LONG_SECONDS
 from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench
-
-#: A linger that no test waits for.
-LONG_SECONDS = 3_600.0
 
 
 @pytest.fixture
