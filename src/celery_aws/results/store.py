@@ -24,7 +24,8 @@ from celery_aws.limits import DYNAMODB_ITEM_BYTES
 from celery_aws.names import TableName
 from celery_aws.results import items
 from celery_aws.results.batch_read import read_batches
-from celery_aws.results.table import ensure_table
+from celery_aws.results.table import RESULTS_TABLE
+from celery_aws.table.creation import ensure_table
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ class ResultStore:
         except TableNotFoundError as error:
             self._tolerate(error)
         logger.warning("results table %s does not exist: creating it", self.table)
-        ensure_table(self.service, self.table, self.spec, clock=self.clock)
+        ensure_table(self.service, self.table, self.spec, purpose=RESULTS_TABLE, clock=self.clock)
         return write()
 
     def _tolerate(self, error: TableNotFoundError) -> None:

@@ -1,55 +1,18 @@
-"""Makes the results table, by an explicit call or when the first result finds none.
+"""The results table of an app, made by an explicit call.
 
-Many processes may do it at once: whoever finds the table being made by another waits with
-it. An existing table is never altered, except that its expiry by ``ttl`` is switched on.
-Facts: CreateTable is asynchronous, UpdateTimeToLive needs an active table and refuses to
-switch on what is on (DynamoDB API reference).
+How a table is made is in :mod:`celery_aws.table.creation`.
 """
-
-from dataclasses import dataclass
-from itertools import count
 
 from celery import Celery
 
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
-from celery_aws.aws.table_schema import (
-    TABLE_USABLE,
-    TTL_IN_FORCE,
-    KeyAttribute,
-    TableDescription,
-    TableSpec,
-)
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.results import WHERE
-from celery_aws.core.backoff import Backoff
-from celery_aws.errors import (
-    AlreadyExistsError,
-    ConfigurationError,
-    InvalidRequestError,
-    TableNotFoundError,
-    UnreachableError,
-)
-from celery_aws.names import TableName
 from celery_aws.results.items import TTL
 from celery_aws.results.settings import result_settings
+from celery_aws.table.creation import TablePurpose, TableReport, ensure_table
 
-#: How long a new table may take to become active; on AWS it is some ten seconds.
-CREATION_DEADLINE_SECONDS = 120.0
-
-#: Waits between two looks at a table that is being created.
-_POLLS = Backoff(base_seconds=0.1, cap_seconds=2.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableReport:
-    """What was found and done."""
-
-    table: TableName
-    #: True if this call made the table, False if it was there or another process made it.
-    created: bool
-    #: True if this call switched the expiry of items on.
-    ttl_enabled: bool
-    on_demand: bool
+RESULTS_TABLE = TablePurpose(name="results table", ttl_attribute=TTL, where=WHERE)
 
 
 def create_table(
@@ -79,97 +42,6 @@ def create_table(
         DynamoTableService(settings.access) if service is None else service,
         settings.table,
         settings.spec,
+        purpose=RESULTS_TABLE,
         clock=SystemClock() if clock is None else clock,
     )
-
-
-def ensure_table(
-    service: TableService, table: TableName, spec: TableSpec, *, clock: Clock
-) -> TableReport:
-    """Do what :func:`create_table` does, for a table that is known already."""
-    found = _look_at(service, table)
-    created = found is None and _create(service, table, spec)
-    if found is None or found.status not in TABLE_USABLE:
-        found = _wait_until_usable(service, table, clock)
-    if found.key != spec.key:
-        raise ConfigurationError(_wrong_key(table, found, spec), where=WHERE, key="table")
-    return TableReport(
-        table=table,
-        created=created,
-        ttl_enabled=_enable_ttl_if_off(service, table),
-        on_demand=found.on_demand,
-    )
-
-
-def _look_at(service: TableService, table: TableName) -> TableDescription | None:
-    try:
-        return service.describe_table(table)
-    except TableNotFoundError:
-        return None
-
-
-def _create(service: TableService, table: TableName, spec: TableSpec) -> bool:
-    try:
-        service.create_table(table, spec)
-    except AlreadyExistsError:  # another process was faster
-        return False
-    return True
-
-
-def _wait_until_usable(service: TableService, table: TableName, clock: Clock) -> TableDescription:
-    deadline = clock.monotonic() + CREATION_DEADLINE_SECONDS
-    for attempt in count():
-        # DescribeTable is eventually consistent: a new table may not be seen at once.
-        found = _look_at(service, table)
-        if found is not None and found.status in TABLE_USABLE:
-            return found
-        if clock.monotonic() >= deadline:
-            break
-        clock.sleep(_POLLS.bound_seconds(attempt))
-    raise UnreachableError(
-        f"the table is not active after {CREATION_DEADLINE_SECONDS:.0f} s",
-        service="dynamodb",
-        operation="DescribeTable",
-        resource=table,
-        remedy="Look at the table in the AWS console and try again",
-    )
-
-
-def _enable_ttl_if_off(service: TableService, table: TableName) -> bool:
-    if _ttl_is_on(service, table):
-        return False
-    try:
-        service.enable_ttl(table, TTL)
-    except (AlreadyExistsError, InvalidRequestError):
-        # Another process may have switched it on since we looked.
-        if not _ttl_is_on(service, table):
-            raise
-        return False
-    return True
-
-
-def _ttl_is_on(service: TableService, table: TableName) -> bool:
-    found = service.describe_ttl(table)
-    if found.status not in TTL_IN_FORCE:
-        return False
-    if found.attribute != TTL:
-        raise ConfigurationError(
-            f"{WHERE}: items of the table {table!r} expire by the attribute "
-            f"{found.attribute!r}; results need {TTL!r}. Switch that expiry off, or name "
-            "another table",
-            where=WHERE,
-            key="table",
-        )
-    return True
-
-
-def _wrong_key(table: TableName, found: TableDescription, spec: TableSpec) -> str:
-    return (
-        f"{WHERE}: the table {table!r} has the primary key {_shown(found.key)}; results need "
-        f"{_shown(spec.key)} and nothing else. Name another table, or delete this one if "
-        "nothing else uses it"
-    )
-
-
-def _shown(key: tuple[KeyAttribute, ...]) -> str:
-    return ", ".join(f"{attribute.name} ({attribute.kind})" for attribute in key)

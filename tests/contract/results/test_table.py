@@ -6,7 +6,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 from celery_aws.results import DynamoDBBackend, create_table
-from celery_aws.results.table import TableReport
+from celery_aws.table.creation import TableReport
 from tests.contract.results.conftest import an_app
 
 

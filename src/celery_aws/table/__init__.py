@@ -1,0 +1,1 @@
+"""What the package keeps in DynamoDB tables, whoever keeps it."""
