@@ -27,6 +27,9 @@ RECEIVE_TIMEOUTS = ((0, 2.0), (5, 10.0), (SQS_WAIT_TIME_SECONDS_MAX, 25.0))
 #: Seconds until a delete or a change of visibility has to be answered.
 SETTLE_TIMEOUT_SECONDS = 5.0
 
+#: Seconds until a batch of messages has to be answered: up to 1 MiB goes up the line before.
+SEND_BATCH_TIMEOUT_SECONDS = 10.0
+
 #: System attributes that every receive asks for; they are free.
 RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
 
@@ -38,6 +41,17 @@ class BatchFailure:
     receipt_handle: ReceiptHandle
     error: AwsError
     #: True if AWS says that the request was wrong: sending it again cannot help.
+    sender_fault: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendFailure:
+    """A message of a batch that AWS did not accept, as far as the answer tells."""
+
+    #: Its place among the messages of the batch.
+    index: int
+    error: AwsError
+    #: True if AWS says that the message was wrong: sending it again cannot help.
     sender_fault: bool
 
 
@@ -63,6 +77,14 @@ class QueueService(Protocol):
 
     def send(self, url: QueueUrl, message: OutgoingMessage) -> str:
         """Send one message and return its id (SendMessage)."""
+
+    def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
+        """Send up to 10 messages of up to 1 MiB together (SendMessageBatch).
+
+        Returns the messages that are not known to be accepted. It is tried once: after an error
+        that does not tell (:class:`~celery_aws.errors.UnreachableError`) SQS may have all of them,
+        and sending them again may send them twice.
+        """
 
     def receive(
         self,
@@ -139,6 +161,17 @@ class SqsQueueService:
             answer = self._client().send_message(QueueUrl=url, **_send_parameters(message))
             return _text_of(answer, "MessageId")
 
+    def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
+        """Send up to 10 messages."""
+        entries = [
+            {"Id": str(index), **_send_parameters(message)}
+            for index, message in enumerate(messages)
+        ]
+        with translated("sqs", "SendMessageBatch", url):
+            client = self._one_attempt_client(SEND_BATCH_TIMEOUT_SECONDS)
+            answer = client.send_message_batch(QueueUrl=url, Entries=entries)
+        return _failed_entries("SendMessageBatch", url, len(entries), answer)
+
     def receive(
         self,
         url: QueueUrl,
@@ -168,8 +201,9 @@ class SqsQueueService:
             {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
         ]
         with translated("sqs", "DeleteMessageBatch", url):
-            answer = self._settle_client().delete_message_batch(QueueUrl=url, Entries=entries)
-        return _failures("DeleteMessageBatch", url, handles, answer)
+            client = self._one_attempt_client(SETTLE_TIMEOUT_SECONDS)
+            answer = client.delete_message_batch(QueueUrl=url, Entries=entries)
+        return _settlement_failures("DeleteMessageBatch", url, handles, answer)
 
     def change_visibility_batch(
         self, url: QueueUrl, timeouts: Sequence[tuple[ReceiptHandle, int]]
@@ -180,27 +214,24 @@ class SqsQueueService:
             for number, (handle, seconds) in enumerate(timeouts)
         ]
         with translated("sqs", "ChangeMessageVisibilityBatch", url):
-            answer = self._settle_client().change_message_visibility_batch(
-                QueueUrl=url, Entries=entries
-            )
+            client = self._one_attempt_client(SETTLE_TIMEOUT_SECONDS)
+            answer = client.change_message_visibility_batch(QueueUrl=url, Entries=entries)
         handles = [handle for handle, _ in timeouts]
-        return _failures("ChangeMessageVisibilityBatch", url, handles, answer)
+        return _settlement_failures("ChangeMessageVisibilityBatch", url, handles, answer)
 
     def _client(self) -> Any:
         return client_for("sqs", self.access)
 
-    # One attempt each: receiver, acker and leases have their own back-off, know what else waits,
-    # and must hear of every failure.
-
     def _receive_client(self, wait_seconds: int) -> Any:
         # A half-open connection must end too, as soon after the poll as can be told.
-        seconds = next(each for wait, each in RECEIVE_TIMEOUTS if wait_seconds <= wait)
-        return client_for("sqs", self.access, read_timeout_seconds=seconds, attempts=1)
-
-    def _settle_client(self) -> Any:
-        return client_for(
-            "sqs", self.access, read_timeout_seconds=SETTLE_TIMEOUT_SECONDS, attempts=1
+        return self._one_attempt_client(
+            next(each for wait, each in RECEIVE_TIMEOUTS if wait_seconds <= wait)
         )
+
+    def _one_attempt_client(self, read_timeout_seconds: float) -> Any:
+        # Receiver, acker, leases and whoever sends batches have their own back-off, know what else
+        # waits, and must hear of every failure.
+        return client_for("sqs", self.access, read_timeout_seconds=read_timeout_seconds, attempts=1)
 
 
 def _text_of(answer: Mapping[str, Any], name: str) -> str:
@@ -242,14 +273,27 @@ def _received(message: Mapping[str, Any]) -> ReceivedMessage:
     )
 
 
-def _failures(
+def _settlement_failures(
     operation: str, url: QueueUrl, handles: Sequence[ReceiptHandle], answer: Mapping[str, Any]
 ) -> list[BatchFailure]:
-    failures = _unanswered(operation, url, handles, answer)
-    for failed in answer.get("Failed", ()):
-        cls = error_class(
-            failed["Code"], service="sqs", status=400 if failed.get("SenderFault") else 500
+    return [
+        BatchFailure(
+            receipt_handle=handles[failed.index],
+            error=failed.error,
+            sender_fault=failed.sender_fault,
         )
+        for failed in _failed_entries(operation, url, len(handles), answer)
+    ]
+
+
+def _failed_entries(
+    operation: str, url: QueueUrl, count: int, answer: Mapping[str, Any]
+) -> list[SendFailure]:
+    """Return the entries of a batch that failed, by their numbers, which are their ids."""
+    failures = _unanswered(operation, url, count, answer)
+    for failed in answer.get("Failed", ()):
+        sender_fault = bool(failed.get("SenderFault"))
+        cls = error_class(failed["Code"], service="sqs", status=400 if sender_fault else 500)
         error = cls(
             failed.get("Message") or "refused",
             service="sqs",
@@ -258,18 +302,14 @@ def _failures(
             resource=url,
         )
         failures.append(
-            BatchFailure(
-                receipt_handle=handles[int(failed["Id"])],
-                error=error,
-                sender_fault=bool(failed.get("SenderFault")),
-            )
+            SendFailure(index=int(failed["Id"]), error=error, sender_fault=sender_fault)
         )
     return failures
 
 
 def _unanswered(
-    operation: str, url: QueueUrl, handles: Sequence[ReceiptHandle], answer: Mapping[str, Any]
-) -> list[BatchFailure]:
+    operation: str, url: QueueUrl, count: int, answer: Mapping[str, Any]
+) -> list[SendFailure]:
     """Return the entries that the answer does not mention: nobody knows what became of them."""
     mentioned = {
         int(entry["Id"]) for key in ("Successful", "Failed") for entry in answer.get(key, ())
@@ -278,7 +318,7 @@ def _unanswered(
         "the answer does not mention an entry", service="sqs", operation=operation, resource=url
     )
     return [
-        BatchFailure(receipt_handle=handle, error=error, sender_fault=False)
-        for number, handle in enumerate(handles)
-        if number not in mentioned
+        SendFailure(index=index, error=error, sender_fault=False)
+        for index in range(count)
+        if index not in mentioned
     ]

@@ -138,6 +138,18 @@ def check_batch(entries: Sequence[object]) -> None:
         raise RefusedError("TooManyEntriesInBatchRequest", "Maximum number of entries is 10")
 
 
+def check_send_batch(messages: Sequence[OutgoingMessage]) -> None:
+    """Refuse a batch of messages that SendMessageBatch refuses as a whole."""
+    check_batch(messages)
+    size_bytes = sum(message.size_bytes for message in messages)
+    if size_bytes > limits.SQS_MESSAGE_BYTES:
+        raise RefusedError(
+            "AWS.SimpleQueueService.BatchRequestTooLong",
+            f"Batch requests cannot be longer than {limits.SQS_MESSAGE_BYTES} bytes. You have "
+            f"sent {size_bytes} bytes",
+        )
+
+
 def _check_fifo(message: OutgoingMessage, attributes: Mapping[str, str]) -> None:
     if message.message_group_id is None:
         raise RefusedError("MissingParameter", "The request must contain MessageGroupId")

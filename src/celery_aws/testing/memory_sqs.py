@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from celery_aws.aws.errors import error_class
-from celery_aws.aws.sqs import BatchFailure
+from celery_aws.aws.sqs import BatchFailure, SendFailure
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError
@@ -30,7 +30,12 @@ from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_account import MemoryAccount
 from celery_aws.testing.memory_faults import Faults
 from celery_aws.testing.memory_queue import MemoryQueue, StoredMessage
-from celery_aws.testing.memory_rules import RefusedError, check_batch, check_receive
+from celery_aws.testing.memory_rules import (
+    RefusedError,
+    check_batch,
+    check_receive,
+    check_send_batch,
+)
 
 #: Real seconds for which :meth:`MemorySqs.wait_until` waits, unless told.
 PATIENCE_SECONDS = 10.0
@@ -141,6 +146,17 @@ class MemorySqs:
         with self._request("SendMessage", url):
             return self._account.at(url).send(message, self._clock.monotonic())
 
+    def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
+        """Send up to 10 messages and return those refused."""
+        with self._request("SendMessageBatch", url, len(messages)):
+            check_send_batch(messages)
+            return self._failures(
+                "SendMessageBatch",
+                url,
+                len(messages),
+                lambda queue, index: queue.send(messages[index], self._clock.monotonic()),
+            )
+
     def receive(
         self,
         url: QueueUrl,
@@ -160,24 +176,22 @@ class MemorySqs:
 
     def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
         """Delete up to 10 messages and return the entries refused."""
-        return self._batch(
+        return self._settle(
             "DeleteMessageBatch",
             url,
             handles,
-            lambda queue, number: queue.delete(handles[number], self._clock.monotonic()),
+            lambda queue, index: queue.delete(handles[index], self._clock.monotonic()),
         )
 
     def change_visibility_batch(
         self, url: QueueUrl, timeouts: Sequence[tuple[ReceiptHandle, int]]
     ) -> list[BatchFailure]:
         """Set the visibility timeout of up to 10 received messages."""
-        return self._batch(
+        return self._settle(
             "ChangeMessageVisibilityBatch",
             url,
             [handle for handle, _ in timeouts],
-            lambda queue, number: queue.change_visibility(
-                *timeouts[number], self._clock.monotonic()
-            ),
+            lambda queue, index: queue.change_visibility(*timeouts[index], self._clock.monotonic()),
         )
 
     @contextmanager
@@ -212,38 +226,53 @@ class MemorySqs:
         # A FakeClock signals when it moves; real time means nothing to it.
         self._changed.wait(None if isinstance(self._clock, FakeClock) else seconds)
 
-    def _batch(
+    def _settle(
         self,
         operation: str,
         url: QueueUrl,
         handles: Sequence[ReceiptHandle],
-        apply: Callable[[MemoryQueue, int], None],
+        apply: Callable[[MemoryQueue, int], object],
     ) -> list[BatchFailure]:
-        failures = []
         with self._request(operation, url, len(handles)):
             check_batch(handles)
-            queue = self._account.at(url)
-            asked_for = self.faults.refused_entries(operation)
-            for number, handle in enumerate(handles):
-                if asked_for is not None and number < asked_for.entries:
-                    refused: RefusedError | None = RefusedError(asked_for.code, "a fault")
-                    sender_fault = asked_for.sender_fault
-                else:
-                    refused = _refusal(apply, queue, number)
-                    sender_fault = True
-                if refused is not None:
-                    error = _error(operation, url, refused)
-                    failures.append(
-                        BatchFailure(receipt_handle=handle, error=error, sender_fault=sender_fault)
-                    )
+            failures = self._failures(operation, url, len(handles), apply)
+            return [
+                BatchFailure(
+                    receipt_handle=handles[failed.index],
+                    error=failed.error,
+                    sender_fault=failed.sender_fault,
+                )
+                for failed in failures
+            ]
+
+    def _failures(
+        self,
+        operation: str,
+        url: QueueUrl,
+        count: int,
+        apply: Callable[[MemoryQueue, int], object],
+    ) -> list[SendFailure]:
+        """Apply each entry of a batch that is not refused by a fault; return what failed."""
+        queue = self._account.at(url)
+        asked_for = self.faults.refused_entries(operation)
+        failures = []
+        for index in range(count):
+            if asked_for is not None and index < asked_for.entries:
+                refused: RefusedError | None = RefusedError(asked_for.code, "a fault")
+                sender_fault = asked_for.sender_fault
+            else:
+                refused, sender_fault = _refusal(apply, queue, index), True
+            if refused is not None:
+                error = _error(operation, url, refused)
+                failures.append(SendFailure(index=index, error=error, sender_fault=sender_fault))
         return failures
 
 
 def _refusal(
-    apply: Callable[[MemoryQueue, int], None], queue: MemoryQueue, number: int
+    apply: Callable[[MemoryQueue, int], object], queue: MemoryQueue, index: int
 ) -> RefusedError | None:
     try:
-        apply(queue, number)
+        apply(queue, index)
     except RefusedError as refused:
         return refused
     return None

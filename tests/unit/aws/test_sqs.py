@@ -2,6 +2,7 @@ import pytest
 
 from celery_aws.aws import sqs
 from celery_aws.aws.access import Access
+from celery_aws.aws.meter import request_counts
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import (
@@ -214,6 +215,71 @@ def test_an_entry_that_the_answer_does_not_mention_has_failed(
     assert unknown.receipt_handle == "handle-1"
     assert not unknown.sender_fault
     assert len(service.delete_batch(URL, handles(2))) == 2
+
+
+def test_messages_share_a_request(canned_aws: CannedAws, service: SqsQueueService) -> None:
+    canned_aws.answer("SendMessageBatch", Answer(body={"Successful": [{"Id": "1"}, {"Id": "0"}]}))
+    attribute = {"trace": {"DataType": "String", "StringValue": "1-2"}}
+    grouped = OutgoingMessage(
+        body="b",
+        delay_seconds=900,
+        message_group_id="user-7",
+        message_deduplication_id="task-1",
+        message_attributes=attribute,
+    )
+    assert service.send_batch(URL, [OutgoingMessage(body="a"), grouped]) == []
+    assert canned_aws.parameters("SendMessageBatch")[0]["Entries"] == [
+        {"Id": "0", "MessageBody": "a"},
+        {
+            "Id": "1",
+            "MessageBody": "b",
+            "DelaySeconds": 900,
+            "MessageGroupId": "user-7",
+            "MessageDeduplicationId": "task-1",
+            "MessageAttributes": attribute,
+        },
+    ]
+    assert request_counts() == {"sqs.SendMessageBatch": 1}
+
+
+def test_a_batch_tells_which_messages_were_not_accepted(
+    canned_aws: CannedAws, service: SqsQueueService
+) -> None:
+    refused = {"Id": "2", "Code": "InvalidMessageContents", "SenderFault": True, "Message": "no"}
+    fault = {"Id": "0", "Code": "InternalError", "SenderFault": False}
+    canned_aws.answer(
+        "SendMessageBatch", Answer(body={"Successful": [{"Id": "1"}], "Failed": [refused, fault]})
+    )
+    failures = service.send_batch(URL, [OutgoingMessage(body="x")] * 4)
+    assert {failed.index: (type(failed.error), failed.sender_fault) for failed in failures} == {
+        0: (ServiceFaultError, False),
+        2: (InvalidRequestError, True),
+        3: (ServiceFaultError, False),  # the answer does not mention it
+    }
+    (shown,) = [str(failed.error) for failed in failures if failed.index == 2]
+    assert f"sqs SendMessageBatch for {URL}: no (InvalidMessageContents)" in shown
+
+
+def test_a_page_of_a_proxy_accepts_no_message(
+    canned_aws: CannedAws, service: SqsQueueService
+) -> None:
+    canned_aws.answer("SendMessageBatch", PAGE)
+    failures = service.send_batch(URL, [OutgoingMessage(body="x")] * 2)
+    assert [(failed.index, failed.sender_fault) for failed in failures] == [(0, False), (1, False)]
+
+
+@pytest.mark.parametrize("lost", [Answer(hang=True), Answer(drop=True)])
+def test_a_batch_whose_answer_is_lost_is_not_sent_again(
+    canned_aws: CannedAws,
+    service: SqsQueueService,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: Answer,
+) -> None:
+    monkeypatch.setattr(sqs, "SEND_BATCH_TIMEOUT_SECONDS", 0.05)
+    canned_aws.answer("SendMessageBatch", lost)
+    with pytest.raises(UnreachableError):
+        service.send_batch(URL, [OutgoingMessage(body="x")])
+    assert len(canned_aws.asked) == 1
 
 
 def test_visibility_timeouts_share_a_request(

@@ -2,12 +2,19 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
-from celery_aws.errors import QueueNotFoundError, ThrottledError, UnreachableError
+from celery_aws.errors import (
+    InvalidRequestError,
+    QueueNotFoundError,
+    ThrottledError,
+    UnreachableError,
+)
+from celery_aws.limits import SQS_MESSAGE_BYTES
 from celery_aws.names import QueueName, QueueUrl
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
@@ -34,6 +41,10 @@ def url(sqs: MemorySqs) -> QueueUrl:
 def send(sqs: MemorySqs, url: QueueUrl, *bodies: str) -> None:
     for body in bodies:
         sqs.send(url, OutgoingMessage(body=body))
+
+
+def batch(*bodies: str) -> list[OutgoingMessage]:
+    return [OutgoingMessage(body=body) for body in bodies]
 
 
 def receive(
@@ -211,6 +222,53 @@ def test_refused_entries_are_left_alone(sqs: MemorySqs, url: QueueUrl) -> None:
 
     assert (failure.receipt_handle, failure.sender_fault) == (handles[0], False)
     assert [message.body for message in sqs.messages(NAME)] == ["1"]
+
+
+def test_refused_messages_of_a_batch_are_not_sent(sqs: MemorySqs, url: QueueUrl) -> None:
+    sqs.faults.refuse_entries("SendMessageBatch", entries=2)
+
+    failures = sqs.send_batch(url, batch("1", "2", "3"))
+
+    assert [(failed.index, failed.sender_fault) for failed in failures] == [(0, False), (1, False)]
+    assert [message.body for message in sqs.messages(NAME)] == ["3"]
+    assert sqs.send_batch(url, batch("1", "2")) == []
+
+
+def test_a_batch_is_there_although_its_reply_was_lost(sqs: MemorySqs, url: QueueUrl) -> None:
+    sqs.faults.lose_reply("SendMessageBatch")
+
+    with pytest.raises(UnreachableError):
+        sqs.send_batch(url, batch("1", "2"))
+
+    assert [message.body for message in sqs.messages(NAME)] == ["1", "2"]
+
+
+def test_nothing_of_a_batch_that_fails_is_there(sqs: MemorySqs, url: QueueUrl) -> None:
+    sqs.faults.fail("SendMessageBatch", ThrottledError("slow down"))
+
+    with pytest.raises(ThrottledError):
+        sqs.send_batch(url, batch("1", "2"))
+
+    assert sqs.messages(NAME) == []
+    assert [call.entries for call in sqs.calls if call.operation == "SendMessageBatch"] == [2]
+
+
+def test_attributes_count_for_the_size_of_a_batch(sqs: MemorySqs, url: QueueUrl) -> None:
+    name = {"name": {"DataType": "String", "StringValue": "x"}}
+    messages = [*batch("x" * (SQS_MESSAGE_BYTES - 1)), OutgoingMessage(body="x")]
+    assert sqs.send_batch(url, messages) == []
+
+    with pytest.raises(InvalidRequestError):
+        sqs.send_batch(url, [messages[0], replace(messages[1], message_attributes=name)])
+
+
+def test_a_long_poll_ends_when_a_batch_comes(sqs: MemorySqs, url: QueueUrl) -> None:
+    poll = Background(lambda: receive(sqs, url, wait_seconds=20))
+    assert sqs.wait_until(lambda: sqs.polls_under_way == 1)
+
+    sqs.send_batch(url, batch("1", "2"))
+
+    assert [message.body for message in poll.result()] == ["1", "2"]
 
 
 def test_a_message_can_be_delivered_twice(sqs: MemorySqs, url: QueueUrl) -> None:
