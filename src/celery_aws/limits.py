@@ -90,6 +90,18 @@ DYNAMODB_ITEM_BYTES = 409_600
 #: Keys in one BatchGetItem.
 DYNAMODB_BATCH_GET_KEYS = 100
 
+#: Puts and deletes in one BatchWriteItem. Its other limit, 16 MB on the wire, is not reached by
+#: so many items unless they are near their own limit and full of what JSON has to escape.
+DYNAMODB_BATCH_WRITE_ENTRIES = 25
+
+#: Bytes of items that one Query reads; more are on the next page (Query).
+DYNAMODB_QUERY_BYTES = 1_048_576
+
+#: Bytes of an item that one write unit and one read unit pay for, begun ones as whole ones
+#: ("DynamoDB read and write operations").
+DYNAMODB_WRITE_UNIT_BYTES = 1_024
+DYNAMODB_READ_UNIT_BYTES = 4_096
+
 #: Characters of a table name: letters, digits, ``-``, ``_`` and ``.`` (CreateTable).
 DYNAMODB_TABLE_NAME_CHARACTERS_MIN = 3
 DYNAMODB_TABLE_NAME_CHARACTERS_MAX = 255

@@ -39,3 +39,5 @@ def test_botocores_models_say_the_same() -> None:
     )
     keys = session.get_service_model("dynamodb").shape_for("BatchGetRequestMap").metadata
     assert keys["max"] == limits.DYNAMODB_BATCH_GET_KEYS
+    writes = session.get_service_model("dynamodb").shape_for("WriteRequests").metadata
+    assert writes["max"] == limits.DYNAMODB_BATCH_WRITE_ENTRIES

@@ -1,4 +1,4 @@
-"""DynamoDB as typed operations: what results may ask of AWS, and what they get back.
+"""DynamoDB as typed operations: what tables may be asked for, and what comes back.
 
 :class:`TableService` is the seam: whoever keeps something in a table knows only this
 Protocol, and tests run the in-memory double of ``celery_aws.testing`` through the same
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from celery_aws.aws.access import Access
+from celery_aws.aws.answers import member_of
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
 from celery_aws.aws.expressions import Expressions
@@ -22,6 +23,7 @@ from celery_aws.aws.table_schema import (
 )
 from celery_aws.core.attributes import AttributeValue, Item
 from celery_aws.core.conditions import Condition
+from celery_aws.core.key_range import SortRange
 from celery_aws.names import TableName
 
 
@@ -32,6 +34,19 @@ class BatchGot:
     items: list[Item] = field(default_factory=list)
     #: Keys that AWS left out, for throughput or for size; they have to be asked for again.
     unprocessed_keys: list[Item] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryPage:
+    """The answer to one Query."""
+
+    #: In the order of their sort keys; empty if only the count was asked for.
+    items: list[Item] = field(default_factory=list)
+    #: How many items were found on this page.
+    count: int
+    #: Where the next page starts after, or None if this one is the last. A page may have it
+    #: although nothing follows, and may be empty although something does.
+    last_key: Item | None = None
 
 
 class TableService(Protocol):
@@ -67,6 +82,35 @@ class TableService(Protocol):
 
     def batch_get(self, table: TableName, keys: Sequence[Item], *, consistent: bool) -> BatchGot:
         """Return up to 100 items by their (distinct) keys, in any order (BatchGetItem)."""
+
+    def query(
+        self,
+        table: TableName,
+        *,
+        partition: tuple[str, AttributeValue],
+        sort: SortRange | None = None,
+        consistent: bool,
+        limit: int | None = None,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+        count_only: bool = False,
+    ) -> QueryPage:
+        """Return one page of a partition's items, in the order of their sort keys (Query).
+
+        Args:
+            table: where they are; expired items that DynamoDB still keeps are found too.
+            partition: name and value of the partition key.
+            sort: the sort keys wanted; None is all.
+            consistent: see all writes so far; costs twice the units.
+            limit: most items on the page; it has at most 1 MB of them in any case.
+            start_after: the key after which the page begins, such as the last page's
+                ``last_key``; it must be in the partition and in ``sort``.
+            attributes: return only these of each item, at the price of all; default: all.
+            count_only: return no items, only how many there are, at the price of reading them.
+                Cannot be combined with ``attributes``.
+
+        Costs the size of what it reads in 4 KB units, not of what it returns.
+        """
 
     def describe_table(self, table: TableName) -> TableDescription:
         """Return what kind of table it is (DescribeTable)."""
@@ -142,6 +186,41 @@ class DynamoTableService:
             items=answer.get("Responses", {}).get(table, []),
             unprocessed_keys=answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []),
         )
+
+    def query(
+        self,
+        table: TableName,
+        *,
+        partition: tuple[str, AttributeValue],
+        sort: SortRange | None = None,
+        consistent: bool,
+        limit: int | None = None,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+        count_only: bool = False,
+    ) -> QueryPage:
+        """Return one page of a partition's items."""
+        expressions = Expressions()
+        request: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": expressions.key_condition(partition, sort),
+            "ConsistentRead": consistent,
+        }
+        if limit is not None:
+            request["Limit"] = limit
+        if start_after is not None:
+            request["ExclusiveStartKey"] = start_after
+        if attributes:
+            request["ProjectionExpression"] = expressions.projection(attributes)
+        if count_only:
+            request["Select"] = "COUNT"
+        with translated("dynamodb", "Query", table):
+            answer = self._client().query(**request, **expressions.parameters())
+            return QueryPage(
+                items=answer.get("Items", []),
+                count=member_of(answer, "Count"),
+                last_key=answer.get("LastEvaluatedKey") or None,
+            )
 
     def describe_table(self, table: TableName) -> TableDescription:
         """Return what kind of table it is."""

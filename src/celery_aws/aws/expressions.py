@@ -1,10 +1,10 @@
-"""Conditions and updates in DynamoDB's expression language; nobody else writes it.
+"""Conditions, updates and queries in DynamoDB's expression language; nobody else writes it.
 
 Every attribute name becomes a placeholder, because the list of reserved words is long and
 has ``status``, ``ttl`` and ``timestamp`` in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from celery_aws.core.attributes import AttributeValue, number
@@ -18,6 +18,7 @@ from celery_aws.core.conditions import (
     Or,
     Present,
 )
+from celery_aws.core.key_range import SortRange
 
 _OPERATORS: dict[type[Any], str] = {Equals: "=", NotEquals: "<>", LessThan: "<"}
 
@@ -67,6 +68,30 @@ class Expressions:
             terms = (f"{self._name(name)} {self._value(number(n))}" for name, n in add.items())
             clauses.append(f"ADD {', '.join(terms)}")
         return " ".join(clauses)
+
+    def key_condition(
+        self, partition: tuple[str, AttributeValue], sort: SortRange | None = None
+    ) -> str:
+        """Return the KeyConditionExpression of the items of a partition, or a range of them."""
+        name, value = partition
+        terms = [f"{self._name(name)} = {self._value(value)}"]
+        if sort is not None:
+            terms.extend(self._bounds(sort))
+        return " AND ".join(terms)
+
+    def projection(self, attributes: Sequence[str]) -> str:
+        """Return the ProjectionExpression of these attributes."""
+        return ", ".join(map(self._name, attributes))
+
+    def _bounds(self, sort: SortRange) -> Iterator[str]:
+        # One term at most: DynamoDB takes no second condition on a key.
+        if sort.low is not None and sort.high is not None:
+            low, high = self._value(sort.low), self._value(sort.high)
+            yield f"{self._name(sort.attribute)} BETWEEN {low} AND {high}"
+        elif sort.low is not None:
+            yield f"{self._name(sort.attribute)} >= {self._value(sort.low)}"
+        elif sort.high is not None:
+            yield f"{self._name(sort.attribute)} <= {self._value(sort.high)}"
 
     def _joined(self, operator: str, terms: tuple[Condition, ...]) -> str:
         if len(terms) == 1:

@@ -11,14 +11,13 @@ from typing import Any, Protocol
 from botocore.parsers import ResponseParserError
 
 from celery_aws.aws.access import Access
+from celery_aws.aws.answers import NOT_AWS, member_of
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
 from celery_aws.names import AccountId, QueueName, QueueUrl, ReceiptHandle
-
-_NOT_SQS = "something between here and SQS gave it, such as a proxy or a sign-in page"
 
 #: Seconds until a receive has to be answered, by its wait: few values, because each is a client of
 #: its own. One that does not wait is the probe of a receiver that had no answer before.
@@ -127,7 +126,7 @@ class SqsQueueService:
         if owner is not None:
             request["QueueOwnerAWSAccountId"] = owner
         with translated("sqs", "GetQueueUrl", name):
-            return QueueUrl(_text_of(self._client().get_queue_url(**request), "QueueUrl"))
+            return QueueUrl(member_of(self._client().get_queue_url(**request), "QueueUrl"))
 
     def create_queue(
         self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
@@ -137,7 +136,7 @@ class SqsQueueService:
         if tags:
             request["tags"] = dict(tags)
         with translated("sqs", "CreateQueue", name):
-            return QueueUrl(_text_of(self._client().create_queue(**request), "QueueUrl"))
+            return QueueUrl(member_of(self._client().create_queue(**request), "QueueUrl"))
 
     def delete_queue(self, url: QueueUrl) -> None:
         """Delete a queue."""
@@ -159,7 +158,7 @@ class SqsQueueService:
         """Send one message."""
         with translated("sqs", "SendMessage", url):
             answer = self._client().send_message(QueueUrl=url, **_send_parameters(message))
-            return _text_of(answer, "MessageId")
+            return str(member_of(answer, "MessageId"))
 
     def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
         """Send up to 10 messages."""
@@ -234,18 +233,12 @@ class SqsQueueService:
         return client_for("sqs", self.access, read_timeout_seconds=read_timeout_seconds, attempts=1)
 
 
-def _text_of(answer: Mapping[str, Any], name: str) -> str:
-    if name not in answer:
-        raise ResponseParserError(f"the answer has no {name}: {_NOT_SQS}")
-    return str(answer[name])
-
-
 def _refuse_page(answer: Mapping[str, Any]) -> None:
     # An answer without messages looks like any other without them: a proxy that answers every
     # poll with a page, at once, would be taken for an empty queue and asked again and again.
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if headers.get("content-type", "").startswith("text/html"):
-        raise ResponseParserError(f"the answer is a web page: {_NOT_SQS}")
+        raise ResponseParserError(f"the answer is a web page: {NOT_AWS}")
 
 
 def _send_parameters(message: OutgoingMessage) -> dict[str, Any]:

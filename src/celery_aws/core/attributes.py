@@ -50,6 +50,16 @@ def binary_of(item: Item, name: str) -> bytes | None:
     return None if value is None else bytes(value)
 
 
+def comparable(value: AttributeValue) -> tuple[str, Any]:
+    """Return the type and content of ``value``, by which DynamoDB compares and sorts.
+
+    Values of one type only are in an order: numbers by size, strings and binaries by their bytes,
+    which for text in UTF-8 is the order of its code points.
+    """
+    ((kind, content),) = value.items()
+    return kind, Decimal(content) if kind == "N" else content
+
+
 def item_bytes(item: Item) -> int:
     """Return the size by which DynamoDB measures ``item``: names and values, in bytes.
 

@@ -8,10 +8,9 @@ functions" in the DynamoDB developer guide; tried on the emulator by tests/contr
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, TypeAlias, Union
 
-from celery_aws.core.attributes import AttributeValue, Item
+from celery_aws.core.attributes import AttributeValue, Item, comparable
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,7 @@ def _compares(condition: Equals | NotEquals | LessThan, item: Item) -> bool:
 
 
 def _comparable(value: AttributeValue | None) -> tuple[str, Any] | None:
-    if value is None:
-        return None
-    ((kind, content),) = value.items()
-    return kind, Decimal(content) if kind == "N" else content
+    return None if value is None else comparable(value)
 
 
 def _less(left: tuple[str, Any] | None, right: tuple[str, Any] | None) -> bool:

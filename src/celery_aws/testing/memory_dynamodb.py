@@ -10,15 +10,14 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from celery_aws.aws.dynamodb import BatchGot
+from celery_aws.aws.dynamodb import BatchGot, QueryPage
 from celery_aws.aws.table_schema import TableDescription, TableSpec, TtlDescription
 from celery_aws.clock import Clock, SystemClock
-from celery_aws.core.attributes import AttributeValue, Item, item_bytes, number, number_of
+from celery_aws.core.attributes import AttributeValue, Item, number, number_of
 from celery_aws.core.conditions import Condition, holds
+from celery_aws.core.key_range import SortRange
 from celery_aws.errors import (
     AlreadyExistsError,
     AwsError,
@@ -26,18 +25,9 @@ from celery_aws.errors import (
     InvalidRequestError,
     TableNotFoundError,
 )
-from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS, DYNAMODB_ITEM_BYTES
+from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS
 from celery_aws.names import TableName
-
-_Key = tuple[tuple[str, str, Any], ...]
-
-
-@dataclass(kw_only=True)
-class _Table:
-    spec: TableSpec
-    active_at: float
-    ttl_attribute: str | None = None
-    items: dict[_Key, dict[str, AttributeValue]] = field(default_factory=dict)
+from celery_aws.testing.memory_table import Key, MemoryTable, RefusedError
 
 
 class MemoryTableService:
@@ -58,7 +48,7 @@ class MemoryTableService:
         self.creation_seconds = 0.0
         self.batch_answers: deque[int] = deque()
         self._clock: Clock = SystemClock() if clock is None else clock
-        self._tables: dict[TableName, _Table] = {}
+        self._tables: dict[TableName, MemoryTable] = {}
         self._failures: dict[str, deque[AwsError]] = {}
         self._lock = threading.RLock()
 
@@ -69,14 +59,14 @@ class MemoryTableService:
     def items(self, table: TableName) -> list[Item]:
         """Return every stored item, expired ones too; not a request."""
         with self._lock:
-            return [dict(item) for item in self._tables[table].items.values()]
+            return self._tables[table].items()
 
     def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
         """Write an item."""
         with self._request("PutItem", table) as found:
-            key = _key_in(found, item, table, "PutItem")
-            _check(condition, found.items.get(key, {}), table, "PutItem")
-            found.items[key] = _stored(item, table, "PutItem")
+            new = found.storable(item)
+            _check(condition, found.find(found.key_in(new)), table, "PutItem")
+            found.store(new)
 
     def get_item(
         self,
@@ -87,17 +77,16 @@ class MemoryTableService:
     ) -> Item | None:
         """Return an item, or None."""
         with self._request("GetItem", table) as found:
-            item = found.items.get(_key(found, key, table, "GetItem"))
-            return None if item is None else dict(item)
+            return found.find(found.key(key)) or None
 
     def delete_item(
         self, table: TableName, key: Item, *, condition: Condition | None = None
     ) -> None:
         """Delete an item."""
         with self._request("DeleteItem", table) as found:
-            place = _key(found, key, table, "DeleteItem")
-            _check(condition, found.items.get(place, {}), table, "DeleteItem")
-            found.items.pop(place, None)
+            place = found.key(key)
+            _check(condition, found.find(place), table, "DeleteItem")
+            found.remove(place)
 
     def update_item(
         self,
@@ -110,12 +99,11 @@ class MemoryTableService:
     ) -> Item:
         """Add to numbers and set attributes."""
         with self._request("UpdateItem", table) as found:
-            place = _key(found, key, table, "UpdateItem")
-            old = found.items.get(place, {})
+            old = found.find(found.key(key))
             _check(condition, old, table, "UpdateItem")
             sums = {name: number((number_of(old, name) or 0) + n) for name, n in add.items()}
-            new = _stored({**old, **key, **put, **sums}, table, "UpdateItem")
-            found.items[place] = new
+            new = found.storable({**old, **key, **put, **sums})
+            found.store(new)
             return dict(new)
 
     def batch_get(
@@ -127,15 +115,35 @@ class MemoryTableService:
     ) -> BatchGot:
         """Return up to 100 items."""
         with self._request("BatchGetItem", table) as found:
-            places = [_key(found, key, table, "BatchGetItem") for key in keys]
-            if not places or len(places) > DYNAMODB_BATCH_GET_KEYS:
-                raise _invalid(f"1 to 100 keys, not {len(places)}", table, "BatchGetItem")
-            if len(set(places)) < len(places):
-                raise _invalid("the keys contain duplicates", table, "BatchGetItem")
+            places = [found.key(key) for key in keys]
+            _check_batch(places, DYNAMODB_BATCH_GET_KEYS)
             answered = self.batch_answers.popleft() if self.batch_answers else len(keys)
+            read = [found.find(place) for place in places[:answered]]
             return BatchGot(
-                items=[dict(found.items[at]) for at in places[:answered] if at in found.items],
-                unprocessed_keys=list(keys[answered:]),
+                items=[item for item in read if item], unprocessed_keys=list(keys[answered:])
+            )
+
+    def query(
+        self,
+        table: TableName,
+        *,
+        partition: tuple[str, AttributeValue],
+        sort: SortRange | None = None,
+        consistent: bool,  # noqa: ARG002 - one copy is always consistent
+        limit: int | None = None,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+        count_only: bool = False,
+    ) -> QueryPage:
+        """Return one page of a partition's items."""
+        with self._request("Query", table) as found:
+            if count_only and attributes:
+                raise RefusedError("a ProjectionExpression, to get only the Count")
+            read, last_key = found.page(partition, sort, limit=limit, start_after=start_after)
+            return QueryPage(
+                items=[] if count_only else [_projected(item, attributes) for item in read],
+                count=len(read),
+                last_key=last_key,
             )
 
     def describe_table(self, table: TableName) -> TableDescription:
@@ -154,7 +162,7 @@ class MemoryTableService:
             if table in self._tables:
                 raise AlreadyExistsError("the table already exists", **_facts("CreateTable", table))
             active_at = self._clock.monotonic() + self.creation_seconds
-            self._tables[table] = _Table(spec=spec, active_at=active_at)
+            self._tables[table] = MemoryTable(spec=spec, active_at=active_at)
 
     def describe_ttl(self, table: TableName) -> TtlDescription:
         """Return whether and by what items expire."""
@@ -166,20 +174,23 @@ class MemoryTableService:
         """Let items expire by ``attribute``."""
         with self._request("UpdateTimeToLive", table) as found:
             if found.ttl_attribute is not None:
-                raise _invalid("TimeToLive is already enabled", table, "UpdateTimeToLive")
+                raise RefusedError("TimeToLive is already enabled")
             found.ttl_attribute = attribute
 
     @contextmanager
     def _request(
         self, operation: str, table: TableName, *, active: bool = True
-    ) -> Iterator[_Table]:
+    ) -> Iterator[MemoryTable]:
         with self._lock:
             self._begin(operation)
             found = self._tables.get(table)
             # AWS answers for a table that is still being created as for none.
             if found is None or (active and not self._is_active(found)):
                 raise TableNotFoundError("there is no such table", **_facts(operation, table))
-            yield found
+            try:
+                yield found
+            except RefusedError as refused:
+                raise InvalidRequestError(str(refused), **_facts(operation, table)) from None
 
     def _begin(self, operation: str) -> None:
         self.requests[operation] += 1
@@ -187,36 +198,21 @@ class MemoryTableService:
         if failures:
             raise failures.popleft()
 
-    def _is_active(self, table: _Table) -> bool:
+    def _is_active(self, table: MemoryTable) -> bool:
         return self._clock.monotonic() >= table.active_at
 
 
-def _key(table: _Table, key: Item, name: TableName, operation: str) -> _Key:
-    if set(key) != {attribute.name for attribute in table.spec.key}:
-        raise _invalid("the key does not match the schema", name, operation)
-    return _key_in(table, key, name, operation)
+def _check_batch(places: Sequence[Key], most: int) -> None:
+    if not 1 <= len(places) <= most:
+        raise RefusedError(f"1 to {most} entries, not {len(places)}")
+    if len(set(places)) < len(places):
+        raise RefusedError("the keys contain duplicates")
 
 
-def _key_in(table: _Table, item: Item, name: TableName, operation: str) -> _Key:
-    parts = []
-    for attribute in table.spec.key:
-        content = item.get(attribute.name, {}).get(attribute.kind)
-        if content is None or content in ("", b""):
-            message = f"no {attribute.kind} in the key attribute {attribute.name!r}"
-            raise _invalid(message, name, operation)
-        parts.append((attribute.name, attribute.kind, content))
-    return tuple(parts)
-
-
-def _stored(item: Item, table: TableName, operation: str) -> dict[str, AttributeValue]:
-    if item_bytes(item) > DYNAMODB_ITEM_BYTES:
-        raise _invalid("item size has exceeded the maximum allowed size", table, operation)
-    return {name: _canonical(value) for name, value in item.items()}
-
-
-def _canonical(value: AttributeValue) -> AttributeValue:
-    # DynamoDB keeps a number, not its spelling.
-    return number(Decimal(value["N"]).normalize()) if "N" in value else dict(value)
+def _projected(item: Item, attributes: Sequence[str]) -> Item:
+    if not attributes:
+        return item
+    return {name: item[name] for name in attributes if name in item}
 
 
 def _check(condition: Condition | None, old: Item, table: TableName, operation: str) -> None:
@@ -224,10 +220,6 @@ def _check(condition: Condition | None, old: Item, table: TableName, operation: 
         raise ConditionFailedError(
             "the conditional request failed", item=dict(old), **_facts(operation, table)
         )
-
-
-def _invalid(message: str, table: TableName, operation: str) -> InvalidRequestError:
-    return InvalidRequestError(message, **_facts(operation, table))
 
 
 def _facts(operation: str, table: TableName) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One suite for every TableService: the in-memory double and boto3 on the local AWS."""
 
-import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -8,10 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from celery_aws.aws.access import Access
-from celery_aws.aws.dynamodb import DynamoTableService, TableService
+from celery_aws.aws.dynamodb import TableService
 from celery_aws.aws.table_schema import TABLE_USABLE, KeyAttribute, TableSpec
-from celery_aws.config.credentials import Credentials
 from celery_aws.core.attributes import Item, binary, number, number_of, text
 from celery_aws.core.conditions import (
     Condition,
@@ -32,27 +29,10 @@ from celery_aws.errors import (
 )
 from celery_aws.limits import DYNAMODB_ITEM_BYTES
 from celery_aws.names import TableName
-from celery_aws.testing.memory_dynamodb import MemoryTableService
+from tests.contract.aws.conftest import new_name
 
 SPEC = TableSpec(hash_key=KeyAttribute(name="id"))
 KEY = {"id": text("one")}
-
-
-@pytest.fixture(scope="module", params=["memory", "local_aws"])
-def service(request: pytest.FixtureRequest) -> TableService:
-    if request.param == "memory":
-        return MemoryTableService()
-    return DynamoTableService(
-        Access(
-            region="eu-west-1",
-            endpoint_url=request.getfixturevalue("local_aws").endpoint_url,
-            credentials=Credentials(access_key_id="test", secret_access_key="test"),
-        )
-    )
-
-
-def new_name() -> TableName:
-    return TableName(f"table-{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture
@@ -204,6 +184,7 @@ def test_a_missing_table_is_an_error_with_a_remedy(service: TableService) -> Non
         lambda: service.delete_item(missing, KEY),
         lambda: service.update_item(missing, KEY, add={"n": 1}, put={}),
         lambda: service.batch_get(missing, [KEY], consistent=True),
+        lambda: service.query(missing, partition=("id", text("one")), consistent=True),
         lambda: service.describe_table(missing),
         lambda: service.describe_ttl(missing),
         lambda: service.enable_ttl(missing, "ttl"),

@@ -1,5 +1,7 @@
+import pytest
+
 from celery_aws.aws.expressions import Expressions
-from celery_aws.core.attributes import number, text
+from celery_aws.core.attributes import AttributeValue, number, text
 from celery_aws.core.conditions import (
     Equals,
     LessThan,
@@ -9,6 +11,7 @@ from celery_aws.core.conditions import (
     all_of,
     any_of,
 )
+from celery_aws.core.key_range import SortRange
 
 
 def test_a_condition_becomes_one_expression_with_placeholders() -> None:
@@ -57,3 +60,29 @@ def test_an_update_may_only_add() -> None:
 
 def test_nothing_used_needs_no_parameters() -> None:
     assert Expressions().parameters() == {}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (None, None, "#n0 = :v0"),
+        (text("a"), None, "#n0 = :v0 AND #n1 >= :v1"),
+        (None, text("b"), "#n0 = :v0 AND #n1 <= :v1"),
+        (text("a"), text("b"), "#n0 = :v0 AND #n1 BETWEEN :v1 AND :v2"),
+    ],
+)
+def test_a_key_condition_has_one_term_for_each_part_of_the_key(
+    low: AttributeValue | None, high: AttributeValue | None, expected: str
+) -> None:
+    expressions = Expressions()
+    sort = SortRange(attribute="at", low=low, high=high)
+    assert expressions.key_condition(("place", text("x")), sort) == expected
+    values = [value for value in (text("x"), low, high) if value is not None]
+    assert list(expressions.parameters()["ExpressionAttributeValues"].values()) == values
+
+
+def test_a_projection_shares_the_names_of_the_condition() -> None:
+    expressions = Expressions()
+    expressions.key_condition(("place", text("x")))
+    assert expressions.projection(["status", "place"]) == "#n1, #n0"
+    assert expressions.parameters()["ExpressionAttributeNames"] == {"#n0": "place", "#n1": "status"}
