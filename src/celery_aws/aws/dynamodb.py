@@ -37,6 +37,15 @@ class BatchGot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchWritten:
+    """The answer to one BatchWriteItem: what AWS left out, which has to be asked for again."""
+
+    unprocessed_puts: list[Item] = field(default_factory=list)
+    #: Keys.
+    unprocessed_deletes: list[Item] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueryPage:
     """The answer to one Query."""
 
@@ -82,6 +91,17 @@ class TableService(Protocol):
 
     def batch_get(self, table: TableName, keys: Sequence[Item], *, consistent: bool) -> BatchGot:
         """Return up to 100 items by their (distinct) keys, in any order (BatchGetItem)."""
+
+    def write_batch(
+        self, table: TableName, *, puts: Sequence[Item] = (), deletes: Sequence[Item] = ()
+    ) -> BatchWritten:
+        """Put items and delete keys, up to 25 together and no key twice (BatchWriteItem).
+
+        It costs the units of as many single writes, has no conditions, and is not one write: a
+        reader may see some of it. What AWS refuses, such as one item that is too large, it
+        refuses as a whole. Raises :class:`~celery_aws.errors.ThrottledError` if nothing could be
+        written for throughput.
+        """
 
     def query(
         self,
@@ -185,6 +205,26 @@ class DynamoTableService:
         return BatchGot(
             items=answer.get("Responses", {}).get(table, []),
             unprocessed_keys=answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []),
+        )
+
+    def write_batch(
+        self, table: TableName, *, puts: Sequence[Item] = (), deletes: Sequence[Item] = ()
+    ) -> BatchWritten:
+        """Put items and delete keys."""
+        requests = [
+            *({"PutRequest": {"Item": item}} for item in puts),
+            *({"DeleteRequest": {"Key": key}} for key in deletes),
+        ]
+        with translated("dynamodb", "BatchWriteItem", table):
+            answer = self._client().batch_write_item(RequestItems={table: requests})
+            left_out = member_of(answer, "UnprocessedItems").get(table, [])
+        return BatchWritten(
+            unprocessed_puts=[
+                each["PutRequest"]["Item"] for each in left_out if "PutRequest" in each
+            ],
+            unprocessed_deletes=[
+                each["DeleteRequest"]["Key"] for each in left_out if "DeleteRequest" in each
+            ],
         )
 
     def query(

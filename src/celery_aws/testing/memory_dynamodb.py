@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from celery_aws.aws.dynamodb import BatchGot, QueryPage
+from celery_aws.aws.dynamodb import BatchGot, BatchWritten, QueryPage
 from celery_aws.aws.table_schema import TableDescription, TableSpec, TtlDescription
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.attributes import AttributeValue, Item, number, number_of
@@ -25,7 +25,7 @@ from celery_aws.errors import (
     InvalidRequestError,
     TableNotFoundError,
 )
-from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS
+from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS, DYNAMODB_BATCH_WRITE_ENTRIES
 from celery_aws.names import TableName
 from celery_aws.testing.memory_table import Key, MemoryTable, RefusedError
 
@@ -41,12 +41,15 @@ class MemoryTableService:
         creation_seconds: how long a new table takes to become active.
         batch_answers: how many keys each of the next BatchGetItem answers at most; the rest
             comes back as unprocessed. Once used up, all keys are answered.
+        batch_writes: how many entries each of the next BatchWriteItem writes at most, puts first;
+            the rest comes back as unprocessed. Once used up, all entries are written.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self.requests: Counter[str] = Counter()
         self.creation_seconds = 0.0
         self.batch_answers: deque[int] = deque()
+        self.batch_writes: deque[int] = deque()
         self._clock: Clock = SystemClock() if clock is None else clock
         self._tables: dict[TableName, MemoryTable] = {}
         self._failures: dict[str, deque[AwsError]] = {}
@@ -121,6 +124,25 @@ class MemoryTableService:
             read = [found.find(place) for place in places[:answered]]
             return BatchGot(
                 items=[item for item in read if item], unprocessed_keys=list(keys[answered:])
+            )
+
+    def write_batch(
+        self, table: TableName, *, puts: Sequence[Item] = (), deletes: Sequence[Item] = ()
+    ) -> BatchWritten:
+        """Put items and delete keys."""
+        with self._request("BatchWriteItem", table) as found:
+            new = [found.storable(item) for item in puts]
+            places = [*map(found.key_in, new), *map(found.key, deletes)]
+            _check_batch(places, DYNAMODB_BATCH_WRITE_ENTRIES)
+            written = self.batch_writes.popleft() if self.batch_writes else len(places)
+            for item in new[:written]:
+                found.store(item)
+            deleted = max(0, written - len(new))
+            for place in places[len(new) :][:deleted]:
+                found.remove(place)
+            return BatchWritten(
+                unprocessed_puts=list(puts[written:]),
+                unprocessed_deletes=list(deletes[deleted:]),
             )
 
     def query(

@@ -185,6 +185,7 @@ def test_a_missing_table_is_an_error_with_a_remedy(service: TableService) -> Non
         lambda: service.update_item(missing, KEY, add={"n": 1}, put={}),
         lambda: service.batch_get(missing, [KEY], consistent=True),
         lambda: service.query(missing, partition=("id", text("one")), consistent=True),
+        lambda: service.write_batch(missing, puts=[KEY]),
         lambda: service.describe_table(missing),
         lambda: service.describe_ttl(missing),
         lambda: service.enable_ttl(missing, "ttl"),

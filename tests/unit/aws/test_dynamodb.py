@@ -3,9 +3,9 @@
 import pytest
 
 from celery_aws.aws.access import Access
-from celery_aws.aws.dynamodb import DynamoTableService, QueryPage
+from celery_aws.aws.dynamodb import BatchWritten, DynamoTableService, QueryPage
 from celery_aws.aws.meter import request_counts
-from celery_aws.core.attributes import text
+from celery_aws.core.attributes import Item, text
 from celery_aws.core.key_range import SortRange
 from celery_aws.errors import ServiceFaultError
 from celery_aws.names import TableName
@@ -74,3 +74,29 @@ def test_a_page_of_a_proxy_is_not_an_empty_page(
     canned_aws.answer("Query", PAGE)
     with pytest.raises(ServiceFaultError, match="proxy"):
         service.query(TABLE, partition=PARTITION, consistent=False)
+
+
+def test_a_batch_of_writes_tells_what_was_left_out(
+    canned_aws: CannedAws, service: DynamoTableService
+) -> None:
+    others: list[Item] = [{"place": text("here"), "at": text(at)} for at in "23"]
+    put, delete = {"PutRequest": {"Item": KEY}}, {"DeleteRequest": {"Key": others[0]}}
+    left_out = Answer(body={"UnprocessedItems": {TABLE: [delete, put]}})
+    canned_aws.answer("BatchWriteItem", left_out, Answer(body={"UnprocessedItems": {}}))
+    written = service.write_batch(TABLE, puts=[KEY], deletes=others)
+    assert written == BatchWritten(unprocessed_puts=[KEY], unprocessed_deletes=others[:1])
+    assert service.write_batch(TABLE, puts=[KEY]) == BatchWritten()
+    everything = [put, delete, {"DeleteRequest": {"Key": others[1]}}]
+    assert [asked["RequestItems"] for asked in canned_aws.parameters("BatchWriteItem")] == [
+        {TABLE: everything},
+        {TABLE: [put]},
+    ]
+    assert request_counts() == {"dynamodb.BatchWriteItem": 2}
+
+
+def test_a_page_of_a_proxy_has_written_nothing(
+    canned_aws: CannedAws, service: DynamoTableService
+) -> None:
+    canned_aws.answer("BatchWriteItem", PAGE)
+    with pytest.raises(ServiceFaultError, match="proxy"):
+        service.write_batch(TABLE, puts=[KEY])

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from celery_aws.aws.dynamodb import BatchWritten
 from celery_aws.aws.table_schema import KeyAttribute, TableSpec
 from celery_aws.core.attributes import Item, number, text
 from celery_aws.errors import TableNotFoundError, ThrottledError
@@ -48,6 +49,20 @@ def test_a_batch_can_be_answered_in_part(service: MemoryTableService) -> None:
     got = service.batch_get(TABLE, keys, consistent=True)
     assert (got.items, got.unprocessed_keys) == (keys[:2], keys[2:])
     assert service.batch_get(TABLE, keys, consistent=True).unprocessed_keys == []
+
+
+def test_a_batch_can_be_written_in_part(service: MemoryTableService) -> None:
+    service.create_table(TABLE, SPEC)
+    keys: list[Item] = [{"id": text(str(n))} for n in range(4)]
+    service.write_batch(TABLE, puts=keys[2:])
+    service.batch_writes.extend([1, 3])
+    written = service.write_batch(TABLE, puts=keys[:2], deletes=keys[2:])
+    assert written == BatchWritten(unprocessed_puts=keys[1:2], unprocessed_deletes=keys[2:])
+    assert service.items(TABLE) == [keys[2], keys[3], keys[0]]
+    written = service.write_batch(TABLE, puts=keys[:2], deletes=keys[2:])
+    assert written == BatchWritten(unprocessed_deletes=keys[3:])
+    assert service.write_batch(TABLE, deletes=keys[3:]) == BatchWritten()
+    assert service.items(TABLE) == keys[:2]
 
 
 def test_a_request_can_fail(service: MemoryTableService) -> None:
