@@ -15,7 +15,8 @@ from typing import Any
 from celery_aws.aws.dynamodb import BatchGot, BatchWritten, QueryPage
 from celery_aws.aws.table_schema import TableDescription, TableSpec, TtlDescription
 from celery_aws.clock import Clock, SystemClock
-from celery_aws.core.attributes import AttributeValue, Item, number, number_of
+from celery_aws.core.attributes import AttributeValue, Item, item_bytes, number, number_of
+from celery_aws.core.billing import read_units, write_units
 from celery_aws.core.conditions import Condition, holds
 from celery_aws.core.key_range import SortRange
 from celery_aws.errors import (
@@ -38,6 +39,8 @@ class MemoryTableService:
 
     Attributes:
         requests: how often each operation was asked for, failures included.
+        write_units: what the writes so far cost, those whose condition failed included.
+        read_units: what the reads so far cost.
         creation_seconds: how long a new table takes to become active.
         batch_answers: how many keys each of the next BatchGetItem answers at most; the rest
             comes back as unprocessed. Once used up, all keys are answered.
@@ -47,6 +50,8 @@ class MemoryTableService:
 
     def __init__(self, *, clock: Clock | None = None) -> None:
         self.requests: Counter[str] = Counter()
+        self.write_units = 0
+        self.read_units = 0.0
         self.creation_seconds = 0.0
         self.batch_answers: deque[int] = deque()
         self.batch_writes: deque[int] = deque()
@@ -68,7 +73,9 @@ class MemoryTableService:
         """Write an item."""
         with self._request("PutItem", table) as found:
             new = found.storable(item)
-            _check(condition, found.find(found.key_in(new)), table, "PutItem")
+            old = found.find(found.key_in(new))
+            self._pay_write(old, new)
+            _check(condition, old, table, "PutItem")
             found.store(new)
 
     def get_item(
@@ -76,11 +83,13 @@ class MemoryTableService:
         table: TableName,
         key: Item,
         *,
-        consistent: bool,  # noqa: ARG002 - one copy is always consistent
+        consistent: bool,
     ) -> Item | None:
         """Return an item, or None."""
         with self._request("GetItem", table) as found:
-            return found.find(found.key(key)) or None
+            item = found.find(found.key(key))
+            self._pay_read(item, consistent=consistent)
+            return item or None
 
     def delete_item(
         self, table: TableName, key: Item, *, condition: Condition | None = None
@@ -88,7 +97,9 @@ class MemoryTableService:
         """Delete an item."""
         with self._request("DeleteItem", table) as found:
             place = found.key(key)
-            _check(condition, found.find(place), table, "DeleteItem")
+            old = found.find(place)
+            self._pay_write(old)
+            _check(condition, old, table, "DeleteItem")
             found.remove(place)
 
     def update_item(
@@ -103,9 +114,11 @@ class MemoryTableService:
         """Add to numbers and set attributes."""
         with self._request("UpdateItem", table) as found:
             old = found.find(found.key(key))
-            _check(condition, old, table, "UpdateItem")
             sums = {name: number((number_of(old, name) or 0) + n) for name, n in add.items()}
-            new = found.storable({**old, **key, **put, **sums})
+            new: Item = {**old, **key, **put, **sums}
+            self._pay_write(old, new)
+            _check(condition, old, table, "UpdateItem")
+            new = found.storable(new)
             found.store(new)
             return dict(new)
 
@@ -114,7 +127,7 @@ class MemoryTableService:
         table: TableName,
         keys: Sequence[Item],
         *,
-        consistent: bool,  # noqa: ARG002 - one copy is always consistent
+        consistent: bool,
     ) -> BatchGot:
         """Return up to 100 items."""
         with self._request("BatchGetItem", table) as found:
@@ -122,6 +135,8 @@ class MemoryTableService:
             _check_batch(places, DYNAMODB_BATCH_GET_KEYS)
             answered = self.batch_answers.popleft() if self.batch_answers else len(keys)
             read = [found.find(place) for place in places[:answered]]
+            for item in read:
+                self._pay_read(item, consistent=consistent)
             return BatchGot(
                 items=[item for item in read if item], unprocessed_keys=list(keys[answered:])
             )
@@ -136,9 +151,11 @@ class MemoryTableService:
             _check_batch(places, DYNAMODB_BATCH_WRITE_ENTRIES)
             written = self.batch_writes.popleft() if self.batch_writes else len(places)
             for item in new[:written]:
+                self._pay_write(found.find(found.key_in(item)), item)
                 found.store(item)
             deleted = max(0, written - len(new))
             for place in places[len(new) :][:deleted]:
+                self._pay_write(found.find(place))
                 found.remove(place)
             return BatchWritten(
                 unprocessed_puts=list(puts[written:]),
@@ -151,7 +168,7 @@ class MemoryTableService:
         *,
         partition: tuple[str, AttributeValue],
         sort: SortRange | None = None,
-        consistent: bool,  # noqa: ARG002 - one copy is always consistent
+        consistent: bool,
         limit: int | None = None,
         start_after: Item | None = None,
         attributes: Sequence[str] = (),
@@ -162,6 +179,7 @@ class MemoryTableService:
             if count_only and attributes:
                 raise RefusedError("a ProjectionExpression, to get only the Count")
             read, last_key = found.page(partition, sort, limit=limit, start_after=start_after)
+            self._pay_read(*read, consistent=consistent)
             return QueryPage(
                 items=[] if count_only else [_projected(item, attributes) for item in read],
                 count=len(read),
@@ -219,6 +237,12 @@ class MemoryTableService:
         failures = self._failures.get(operation)
         if failures:
             raise failures.popleft()
+
+    def _pay_write(self, *versions: Item) -> None:
+        self.write_units += write_units(max(map(item_bytes, versions)))
+
+    def _pay_read(self, *items: Item, consistent: bool) -> None:
+        self.read_units += read_units(sum(map(item_bytes, items)), consistent=consistent)
 
     def _is_active(self, table: MemoryTable) -> bool:
         return self._clock.monotonic() >= table.active_at
