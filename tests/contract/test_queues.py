@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from celery_aws.aws.sqs import QueueService
-from celery_aws.core.dead_letters import owner_and_name
+from celery_aws.core.dead_letters import RedrivePolicy, owner_and_name
 from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.queue_facts import FACT_ATTRIBUTES, QueueFacts, queue_facts
 from celery_aws.errors import (
     AlreadyExistsError,
     AwsError,
@@ -48,6 +49,41 @@ def test_attributes_are_those_that_it_was_created_with(
     assert attributes["VisibilityTimeout"] == "7"
     assert attributes["QueueArn"].endswith(f":{name}")
     assert set(attributes) == {"VisibilityTimeout", "QueueArn"}
+
+
+def test_what_the_broker_goes_by_comes_in_one_answer(
+    queue_service: QueueService, name: QueueName
+) -> None:
+    dead = queue_service.create_queue(QueueName(f"{name}-dead"), {}, {})
+    arn = QueueArn(queue_service.queue_attributes(dead, ["QueueArn"])["QueueArn"])
+    policy = RedrivePolicy(target=arn, max_receive_count=3)
+    url = queue_service.create_queue(
+        name,
+        {
+            "RedrivePolicy": policy.text(),
+            "MaximumMessageSize": "262144",
+            "MessageRetentionPeriod": "60",
+            "DelaySeconds": "7",
+        },
+        {},
+    )
+
+    assert queue_facts(queue_service.queue_attributes(url, FACT_ATTRIBUTES)) == QueueFacts(
+        redrive_policy=policy, max_message_bytes=262_144, retention_seconds=60, delay_seconds=7
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", ".fifo"])
+def test_a_queue_that_was_given_nothing_says_what_is_assumed(
+    queue_service: QueueService, name: QueueName, suffix: str
+) -> None:
+    given = {"FifoQueue": "true"} if suffix else {}
+    url = queue_service.create_queue(QueueName(name + suffix), given, {})
+
+    answer = queue_service.queue_attributes(url, FACT_ATTRIBUTES)
+
+    assert answer.keys() == set(FACT_ATTRIBUTES) - {"RedrivePolicy"}
+    assert queue_facts(answer) == QueueFacts()
 
 
 def test_creating_it_again_with_the_same_attributes_finds_it(
