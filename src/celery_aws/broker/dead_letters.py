@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.queue_attributes import FACTS_SECONDS, queue_attributes
 from celery_aws.clock import Clock
-from celery_aws.core.dead_letters import REDRIVE_POLICY, owner_and_name, redrive_policy
+from celery_aws.core.dead_letters import owner_and_name
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.core.queue_facts import QueueFacts
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AccessDeniedError, AwsError, NotFoundError, TemporaryError
-from celery_aws.names import QueueUrl
+from celery_aws.names import QueueArn, QueueUrl
 
 logger = logging.getLogger(__name__)
-
-#: Seconds for which is believed what a queue's redrive policy said. A deleted message does not
-#: come back, so a dead-letter queue added while workers run must be noticed soon.
-REDRIVE_POLICY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +49,17 @@ class Disposal(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
-    """What is known of a queue's dead letters, and until when it is believed."""
+class _Target:
+    """Where a queue's dead letters go, and until when that is believed."""
 
+    arn: QueueArn
     believed_until: float
-    #: There is a redrive policy, or nobody can tell.
-    exists: bool
-    #: Where to, None if messages cannot be sent there.
-    url: QueueUrl | None = None
+    #: None if messages cannot be sent there.
+    url: QueueUrl | None
+
+    def holds(self, arn: QueueArn, now: float) -> bool:
+        """Tell whether it is still the one to go by, if the redrive policy now says ``arn``."""
+        return self.arn == arn and now < self.believed_until
 
 
 class DeadLetters:
@@ -66,7 +67,9 @@ class DeadLetters:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[QueueUrl, _Known] = {}
+        self._attributes = queue_attributes(clock)
+        #: By the URL of the queue that the dead letters come from.
+        self._targets: dict[QueueUrl, _Target] = {}
         self._warned: set[QueueUrl] = set()
 
     def dispose(self, receipt: Receipt, rejected: Rejected) -> Disposal:
@@ -79,43 +82,53 @@ class DeadLetters:
         Raises:
             TemporaryError: ask again later; the message may be in the dead-letter queue already.
 
-        Costs a GetQueueAttributes and a GetQueueUrl for a queue every five minutes, and a
-        SendMessage for a message that is moved.
+        Costs a GetQueueAttributes (:mod:`celery_aws.broker.queue_attributes`) and a GetQueueUrl
+        for a queue every five minutes, and a SendMessage for a message that is moved.
         """
-        known = self._look_up(receipt)
-        if not known.exists:
-            return Disposal.UNWANTED
-        if known.url is None or not rejected.move:
+        facts = self._facts(receipt)
+        if facts.refusal is not None:
+            # Not knowing, the message is left: it comes again, where a deleted one would not.
+            self._warn(receipt, facts.refusal)
             return Disposal.LEFT
-        return self._move(receipt, rejected.message, known.url)
+        if facts.redrive_policy is None:
+            return Disposal.UNWANTED
+        target = self._target(receipt, facts.redrive_policy.target)
+        if target.url is None or not rejected.move:
+            return Disposal.LEFT
+        return self._move(receipt, rejected.message, target.arn, target.url)
 
-    def _look_up(self, receipt: Receipt) -> _Known:
-        url = receipt.address.url
-        known = self._known.get(url)
-        if known is None or known.believed_until <= self._clock.monotonic():
-            known = self._known[url] = self._ask(receipt)
-        return known
-
-    def _ask(self, receipt: Receipt) -> _Known:
-        believed_until = self._clock.monotonic() + REDRIVE_POLICY_SECONDS
-        service, url = receipt.address.service, receipt.address.url
+    def _facts(self, receipt: Receipt) -> QueueFacts:
         try:
-            policy = redrive_policy(
-                service.queue_attributes(url, [REDRIVE_POLICY]).get(REDRIVE_POLICY)
-            )
-            if policy is None:
-                return _Known(exists=False, believed_until=believed_until)
-            owner, name = owner_and_name(policy.target)
-            target = service.queue_url(name, owner=owner)
+            return self._attributes.facts(receipt.address)
+        except TemporaryError:
+            raise
+        except AwsError as error:
+            return QueueFacts(refusal=str(error))
+
+    def _target(self, receipt: Receipt, arn: QueueArn) -> _Target:
+        known = self._targets.get(receipt.address.url)
+        if known is not None and known.holds(arn, self._clock.monotonic()):
+            return known
+        return self._remember(receipt, arn, self._look_up(receipt, arn))
+
+    def _look_up(self, receipt: Receipt, arn: QueueArn) -> QueueUrl | None:
+        try:
+            owner, name = owner_and_name(arn)
+            return receipt.address.service.queue_url(name, owner=owner)
         except TemporaryError:
             raise
         except (AwsError, ValueError) as error:
-            # Not knowing, the message is left: it comes again, where a deleted one would not.
             self._warn(receipt, error)
-            return _Known(exists=True, believed_until=believed_until)
-        return _Known(exists=True, believed_until=believed_until, url=target)
+            return None
 
-    def _move(self, receipt: Receipt, message: ReceivedMessage, target: QueueUrl) -> Disposal:
+    def _remember(self, receipt: Receipt, arn: QueueArn, url: QueueUrl | None) -> _Target:
+        target = _Target(arn=arn, url=url, believed_until=self._clock.monotonic() + FACTS_SECONDS)
+        self._targets[receipt.address.url] = target
+        return target
+
+    def _move(
+        self, receipt: Receipt, message: ReceivedMessage, arn: QueueArn, target: QueueUrl
+    ) -> Disposal:
         try:
             receipt.address.service.send(target, _outgoing(message, target))
         except TemporaryError:
@@ -124,9 +137,7 @@ class DeadLetters:
             self._warn(receipt, error)
             if isinstance(error, AccessDeniedError | NotFoundError):
                 # So it would be with every other message.
-                self._known[receipt.address.url] = _Known(
-                    exists=True, believed_until=self._clock.monotonic() + REDRIVE_POLICY_SECONDS
-                )
+                self._remember(receipt, arn, None)
             return Disposal.LEFT
         logger.info(
             "queue %s: rejected message %s is now in %s",
@@ -136,7 +147,7 @@ class DeadLetters:
         )
         return Disposal.MOVED
 
-    def _warn(self, receipt: Receipt, error: Exception) -> None:
+    def _warn(self, receipt: Receipt, reason: Exception | str) -> None:
         if receipt.address.url in self._warned:
             return
         self._warned.add(receipt.address.url)
@@ -146,7 +157,7 @@ class DeadLetters:
             "says. Grant sqs:GetQueueAttributes on the queue, sqs:GetQueueUrl and sqs:SendMessage "
             "on its dead-letter queue: %s",
             receipt.queue,
-            error,
+            reason,
         )
 
 

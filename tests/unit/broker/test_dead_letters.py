@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from celery_aws.broker.dead_letters import (
-    REDRIVE_POLICY_SECONDS,
     DeadLetters,
     Disposal,
     Rejected,
 )
 from celery_aws.broker.directory import QueueAddress
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.queue_attributes import FACTS_SECONDS, queue_attributes
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import (
     AccessDeniedError,
@@ -21,9 +21,11 @@ from celery_aws.errors import (
     UnreachableError,
 )
 from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import NAME, QUEUE, Bench
 
 DEAD = QueueName("celery-dead-letter")
+GRAVEYARD = QueueName("graveyard")
 FIFO = AmqpQueue("orders.fifo")
 ATTRIBUTES = {"tenant": {"DataType": "String", "StringValue": "7"}}
 
@@ -45,13 +47,34 @@ class Letter:
     def disposed(self, *, move: bool = True) -> Disposal:
         return self.dead_letters.dispose(self.receipt, Rejected(message=self.message, move=move))
 
+    def come_from(self, service: "Telling") -> None:
+        address = QueueAddress(url=self.receipt.address.url, service=service)  # type: ignore[arg-type]
+        self.receipt = replace(self.receipt, address=address)
+
     def asked(self) -> list[str]:
         return [call.operation for call in self.bench.sqs.calls[self._before :]]
+
+
+class Telling:
+    """A queue's service, but for what it says of dead letters."""
+
+    def __init__(self, sqs: MemorySqs, arn: str) -> None:
+        self.queue_url = sqs.queue_url
+        self.send = sqs.send
+        self.arn = arn
+
+    def queue_attributes(self, *_: object) -> dict[str, str]:
+        policy = {"deadLetterTargetArn": self.arn, "maxReceiveCount": 3}
+        return {"RedrivePolicy": json.dumps(policy)}
 
 
 @pytest.fixture
 def letter(bench: Bench) -> Letter:
     return Letter(bench)
+
+
+def arn_of(bench: Bench, name: QueueName) -> str:
+    return bench.sqs.queue_attributes(bench.sqs.queue_url(name), ["QueueArn"])["QueueArn"]
 
 
 def test_a_message_is_moved_as_it_was_received(bench: Bench) -> None:
@@ -93,9 +116,26 @@ def test_the_queue_is_looked_up_once_in_five_minutes(bench: Bench, letter: Lette
     letter.disposed()
     assert letter.asked() == ["GetQueueAttributes", "GetQueueUrl", "SendMessage", "SendMessage"]
 
-    bench.clock.advance(REDRIVE_POLICY_SECONDS)
+    bench.clock.advance(FACTS_SECONDS)
     letter.disposed()
     assert letter.asked()[4:] == ["GetQueueAttributes", "GetQueueUrl", "SendMessage"]
+
+
+def test_a_changed_policy_is_noticed_however_late_somebody_else_asked(
+    bench: Bench, letter: Letter
+) -> None:
+    telling = Telling(bench.sqs, arn_of(bench, DEAD))
+    letter.come_from(telling)
+    queue_attributes(bench.clock).facts(letter.receipt.address)
+    bench.clock.advance(FACTS_SECONDS - 1)
+    assert letter.disposed() is Disposal.MOVED
+
+    bench.sqs.create_queue(GRAVEYARD, {}, {})
+    telling.arn = arn_of(bench, GRAVEYARD)
+    bench.clock.advance(1)
+
+    assert letter.disposed() is Disposal.MOVED
+    assert bench.bodies(DEAD) == bench.bodies(GRAVEYARD) == ["task"]
 
 
 @pytest.mark.parametrize("operation", ["GetQueueAttributes", "GetQueueUrl", "SendMessage"])
@@ -105,7 +145,7 @@ def test_what_cannot_be_moved_is_left_with_one_warning(
     bench.sqs.faults.fail(operation, AccessDeniedError("not for you"), times=2)
 
     assert letter.disposed() is Disposal.LEFT
-    bench.clock.advance(REDRIVE_POLICY_SECONDS)
+    bench.clock.advance(FACTS_SECONDS)
     assert letter.disposed() is Disposal.LEFT
 
     (record,) = caplog.records
@@ -123,7 +163,7 @@ def test_a_queue_that_takes_nothing_is_not_tried_for_every_message(
     assert letter.disposed() is Disposal.LEFT
     assert letter.asked().count("SendMessage") == 1
 
-    bench.clock.advance(REDRIVE_POLICY_SECONDS)
+    bench.clock.advance(FACTS_SECONDS)
     assert letter.disposed() is Disposal.MOVED
 
 
@@ -156,18 +196,7 @@ def test_a_queue_that_cannot_be_found_is_one_all_the_same(
     bench: Bench, letter: Letter, arn: str
 ) -> None:
     """In an account that may not be asked, or by an ARN that is none."""
-    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
-
-    class Elsewhere:
-        """A queue's service, but for what it says of dead letters."""
-
-        queue_url = bench.sqs.queue_url
-
-        def queue_attributes(self, *_: object) -> dict[str, str]:
-            return {"RedrivePolicy": policy}
-
-    address = QueueAddress(url=letter.receipt.address.url, service=Elsewhere())  # type: ignore[arg-type]
-    letter.receipt = replace(letter.receipt, address=address)
+    letter.come_from(Telling(bench.sqs, arn))
 
     assert letter.disposed() is Disposal.LEFT
     assert bench.bodies(NAME) == ["task"]

@@ -3,7 +3,8 @@ import logging
 import pytest
 
 from celery_aws.broker.directory import QueueAddress
-from celery_aws.broker.size_limits import LIMIT_SECONDS, SizeLimits
+from celery_aws.broker.queue_attributes import FACTS_SECONDS
+from celery_aws.broker.size_limits import SizeLimits
 from celery_aws.errors import AccessDeniedError, InvalidRequestError, UnreachableError
 from celery_aws.names import AmqpQueue, QueueName
 from tests.unit.broker.conftest import Bench
@@ -39,7 +40,7 @@ def test_a_queue_is_asked_once_in_a_while(bench: Bench, limits: SizeLimits) -> N
         assert limits.limit_bytes(new, MIB) == MIB
     assert bench.sqs.count(ASK) == 2
     assert limits.limit_bytes(old, 1) == OLD
-    bench.clock.advance(LIMIT_SECONDS)
+    bench.clock.advance(FACTS_SECONDS)
 
     assert limits.limit_bytes(old, OLD + 1) == OLD
     assert bench.sqs.count(ASK) == 3
