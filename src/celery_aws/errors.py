@@ -119,6 +119,18 @@ class AwsError(CeleryAwsError):
         self.reason = message
         super().__init__(self._text(message))
 
+    def with_remedy(self, remedy: str) -> "AwsError":
+        """Return the same error with other words on what to do about it."""
+        return type(self)(
+            self.reason,
+            service=self.service,
+            operation=self.operation,
+            code=self.code,
+            resource=self.resource,
+            request_id=self.request_id,
+            remedy=remedy,
+        )
+
     def _text(self, message: str) -> str:
         about = f" for {self.resource}" if self.resource else ""
         call = f"{self.service} {self.operation}{about}".strip()
@@ -183,8 +195,9 @@ class TableNotFoundError(NotFoundError):
     """The table does not exist in this account and region."""
 
     remedy = (
-        "Create it with celery_aws.results.create_table(app), check the region and the table "
-        "name, or put create_table=true into the query of result_backend"
+        "Create it with `celery -A proj aws create-table`, check the region and the table "
+        "name, or let it be created: create_table=true in the query of result_backend for "
+        "results, create_coordination_table in broker_transport_options for parked tasks"
     )
 
 

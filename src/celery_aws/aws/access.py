@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError
@@ -18,6 +19,9 @@ from celery_aws.errors import ConfigurationError
 
 #: What signs requests to an emulator when nobody named a region.
 LOCAL_REGION = "us-east-1"
+
+#: Hosts of AWS's own endpoints, VPC endpoints included, in every partition.
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 #: Seconds before the end of a role's session at which it must have been renewed.
 _MANDATORY_REFRESH_SECONDS = 60
@@ -83,6 +87,25 @@ class Access:
             self.role,
             repr(sorted(self.client_config.items(), key=str)),
         )
+
+
+def beside(access: Access, endpoint_url: str | None = None) -> Access:
+    """Return how another service is reached by who has ``access`` to one.
+
+    Args:
+        access: of the broker, to SQS.
+        endpoint_url: of the other service, if the user named one. Else it is the broker's own if
+            that is no endpoint of AWS: whoever works on an emulator must not reach a real account
+            here. Else the service's, or that of ``AWS_ENDPOINT_URL_...``.
+    """
+    if endpoint_url is None and not _is_aws(access.endpoint_url):
+        endpoint_url = access.endpoint_url
+    return replace(access, endpoint_url=endpoint_url)
+
+
+def _is_aws(endpoint_url: str | None) -> bool:
+    host = urlsplit(endpoint_url).hostname if endpoint_url is not None else None
+    return host is not None and host.endswith(_AWS_DOMAINS)
 
 
 def access_of(

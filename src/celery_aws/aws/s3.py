@@ -9,9 +9,8 @@ reference.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-from celery_aws.aws.access import Access
+from celery_aws.aws.access import Access, beside
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
 from celery_aws.errors import AwsError
@@ -19,9 +18,6 @@ from celery_aws.names import BucketName, ObjectKey
 
 #: Seconds for an answer to a delete, which is tried again some time or left to a lifecycle rule.
 DELETE_TIMEOUT_SECONDS = 3.0
-
-#: Hosts of AWS's own endpoints, VPC endpoints included, in every partition.
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,22 +87,15 @@ def object_access(access: Access, endpoint_url: str | None = None) -> Access:
 
     Args:
         access: of the broker.
-        endpoint_url: of S3, if the user named one. Else it is the broker's own if that is no
-            endpoint of AWS: whoever works on an emulator must not reach a real account here.
-            Else S3's, or that of ``AWS_ENDPOINT_URL_S3``.
+        endpoint_url: of S3, if the user named one; see :func:`~celery_aws.aws.access.beside`.
     """
-    if endpoint_url is None and not _is_aws(access.endpoint_url):
-        endpoint_url = access.endpoint_url
-    config = dict(access.client_config)
-    if endpoint_url is not None:
-        # An emulator has no DNS names for its buckets.
-        config["s3"] = {"addressing_style": "path", **config.get("s3", {})}
-    return replace(access, endpoint_url=endpoint_url, client_config=config)
-
-
-def _is_aws(endpoint_url: str | None) -> bool:
-    host = urlsplit(endpoint_url).hostname if endpoint_url is not None else None
-    return host is not None and host.endswith(_AWS_DOMAINS)
+    found = beside(access, endpoint_url)
+    if found.endpoint_url is None:
+        return found
+    config = dict(found.client_config)
+    # An emulator has no DNS names for its buckets.
+    config["s3"] = {"addressing_style": "path", **config.get("s3", {})}
+    return replace(found, client_config=config)
 
 
 def _failure(bucket: BucketName, refused: dict[str, str]) -> ObjectFailure:

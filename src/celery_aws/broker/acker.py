@@ -12,21 +12,21 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from multiprocessing.util import Finalize
 from typing import Any
 
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.dead_letters import DeadLetters, Rejected
-from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.errands import Errand
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
-from celery_aws.broker.settlement import Outcome, Settlement, settle_once
+from celery_aws.broker.settlement import Batch, Outcome, Settlement, batches_of, settle_once
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
-from celery_aws.core.batching import batches
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
@@ -40,17 +40,6 @@ AT_EXIT_SECONDS = 30.0
 ATTEMPTS_WITHOUT_THREAD = 5
 
 _BACKOFF = Backoff(base_seconds=0.2, cap_seconds=3.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """Settlements that go into one request."""
-
-    address: QueueAddress
-    settlements: list[Settlement]
-    attempt: int = 0
-    #: Not to be asked before; by the clock's ``monotonic``.
-    due_at: float = 0.0
 
 
 class Acker(BackgroundThread):
@@ -90,7 +79,7 @@ class Acker(BackgroundThread):
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
         self._pending: deque[Settlement] = deque()
-        self._retries: list[_Batch] = []
+        self._retries: list[Batch] = []
         # Numbers of what was submitted to the thread and is not finished, oldest first, and up to
         # which one somebody waits.
         self._numbers = count(1)
@@ -141,12 +130,31 @@ class Acker(BackgroundThread):
             move: to the dead-letter queue, soon; otherwise it is left for SQS to move.
         """
         # Where the lease was lost, another worker may have it, and moves it itself.
-        move = self._leases.settling(receipt, rejected=True) and move
-        receipt = self._leases.current(receipt)
+        move = self._leases.settling(receipt, disposing=True) and move
+        rejected = Rejected(message=message, move=move)
         self._submit(
             Settlement(
-                receipt=receipt,
-                rejected=Rejected(message=message, move=move),
+                receipt=self._leases.current(receipt),
+                errand=partial(self._dead_letters.dispose, rejected=rejected),
+                number=next(self._numbers),
+            )
+        )
+
+    def move(self, receipt: Receipt, errand: Errand, *, on_kept: Callable[[Receipt], None]) -> None:
+        """Delete the message once it is elsewhere, soon. Never blocks on AWS.
+
+        Args:
+            receipt: settles it.
+            errand: sends it there.
+            on_kept: is told, in the thread, that the message is to be worked on here after all;
+                by then it is as it was before.
+        """
+        self._leases.settling(receipt, disposing=True)
+        self._submit(
+            Settlement(
+                receipt=self._leases.current(receipt),
+                errand=errand,
+                on_kept=on_kept,
                 number=next(self._numbers),
             )
         )
@@ -211,7 +219,7 @@ class Acker(BackgroundThread):
                         None, self.stop, args=(AT_EXIT_SECONDS,), exitpriority=1
                     )
         if late:
-            self._settle(_Batch(address=settlement.receipt.address, settlements=[settlement]))
+            self._settle(Batch(address=settlement.receipt.address, settlements=[settlement]))
             self._settle_here()
         else:
             self.start()
@@ -231,7 +239,7 @@ class Acker(BackgroundThread):
             self._record.count("unsettled", len(left))
             self._finish(left)
 
-    def _next_work(self) -> list[_Batch]:
+    def _next_work(self) -> list[Batch]:
         """Wait for what to ask for now; empty when stopped and nothing is left."""
         with self._changed:
             while True:
@@ -254,7 +262,7 @@ class Acker(BackgroundThread):
         self._changed.wait()
         return True
 
-    def _take(self, *, last: bool) -> list[_Batch]:
+    def _take(self, *, last: bool) -> list[Batch]:
         """Take what can be asked for now; with ``last``, nothing is taken in afterwards."""
         with self._changed:
             pending = list(self._pending)
@@ -263,7 +271,7 @@ class Acker(BackgroundThread):
             due = [batch for batch in self._retries if last or batch.due_at <= now]
             # After an outage there may be thousands: never to be compared with each other.
             self._retries = [] if last else [each for each in self._retries if each.due_at > now]
-            work = due + _batches(pending)
+            work = due + batches_of(pending)
             self._ended = self._ended or last
             return work
 
@@ -275,12 +283,12 @@ class Acker(BackgroundThread):
     def _finished_up_to(self, number: int) -> bool:
         return min(self._unfinished, default=number + 1) > number
 
-    def _settle(self, batch: _Batch) -> None:
+    def _settle(self, batch: Batch) -> None:
         batch = self._up_to_date(batch)
         if not batch.settlements:
             return
         try:
-            outcome = settle_once(batch.address, batch.settlements, self._dead_letters)
+            outcome = settle_once(batch.address, batch.settlements)
             self._after(batch, outcome)
         except Exception:
             # A bug here must neither end the thread nor reach Celery's callback.
@@ -293,7 +301,7 @@ class Acker(BackgroundThread):
             )
             self._finish(batch.settlements)
 
-    def _up_to_date(self, batch: _Batch) -> _Batch:
+    def _up_to_date(self, batch: Batch) -> Batch:
         """Return the batch as it is wanted by now: messages may have been received again since.
 
         What was given back at an earlier try is not given back while somebody here works on it.
@@ -306,23 +314,25 @@ class Acker(BackgroundThread):
             elif each.visible_in_seconds is not None:
                 over.append(each)
             else:
-                wanted.append(replace(each, receipt=receipt) if each.rejected else each)
+                wanted.append(replace(each, receipt=receipt) if each.errand else each)
         if over:
             self._finish(over)
         return replace(batch, settlements=wanted)
 
-    def _after(self, batch: _Batch, outcome: Outcome) -> None:
+    def _after(self, batch: Batch, outcome: Outcome) -> None:
         deleted = [s.receipt for s in outcome.settled if s.visible_in_seconds is None]
         self._record.count("deleted", len(deleted))
         self._record.count("given_back", len(outcome.settled) - len(deleted))
         self._record.count("unsettled", len(outcome.given_up))
         self._finish([*outcome.settled, *outcome.left, *outcome.given_up])
+        for kept in outcome.kept:
+            self._keep(kept)
         if outcome.again:
             self._try_again(batch, outcome)
         if deleted and self._on_deleted is not None:
             self._on_deleted(deleted)
 
-    def _try_again(self, batch: _Batch, outcome: Outcome) -> None:
+    def _try_again(self, batch: Batch, outcome: Outcome) -> None:
         pause = _BACKOFF.wait_seconds(batch.attempt, self._jitter)
         failures = batch.attempt + 1
         if is_worth_logging(failures):
@@ -334,7 +344,7 @@ class Acker(BackgroundThread):
                 outcome.because,
             )
         retries = [
-            _Batch(
+            Batch(
                 address=batch.address,
                 settlements=settlements,
                 attempt=failures,
@@ -346,26 +356,18 @@ class Acker(BackgroundThread):
             self._retries += retries
             self._changed.notify_all()
 
+    def _keep(self, settlement: Settlement) -> None:
+        self._leases.keep(settlement.receipt)
+        self._forget([settlement])
+        if settlement.on_kept is not None:
+            settlement.on_kept(settlement.receipt)
+
     def _finish(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             self._leases.end(settlement.receipt)
+        self._forget(settlements)
+
+    def _forget(self, settlements: Sequence[Settlement]) -> None:
         with self._changed:
             self._unfinished.difference_update(each.number for each in settlements)
             self._changed.notify_all()
-
-
-def _batches(settlements: Sequence[Settlement]) -> list[_Batch]:
-    changes, deletes, rejected = [], [], []
-    for each in settlements:
-        if each.visible_in_seconds is not None:
-            changes.append((each.receipt.address, each))
-        elif each.rejected is None:
-            deletes.append((each.receipt.address, each))
-        else:
-            rejected.append((each.receipt.address, each))
-    # What is given back comes first: somebody may wait for it. What was rejected comes last:
-    # moving it takes a request for each.
-    return [
-        _Batch(address=address, settlements=of_one_queue)
-        for address, of_one_queue in batches(changes) + batches(deletes) + batches(rejected)
-    ]

@@ -29,11 +29,18 @@ class CeleryWorker:
         transport: the transport.
         on_shutdown: is called in the main thread, in a signal handler, when a shutdown begins;
             with True if it is a cold one, in which the event loop does not turn again.
+        on_ready: is called in the main thread when the worker is ready.
     """
 
-    def __init__(self, transport: Any, on_shutdown: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        transport: Any,
+        on_shutdown: Callable[[bool], None],
+        on_ready: Callable[[], None],
+    ) -> None:
         self._transport = weakref.ref(transport)
         self._known: weakref.ref[Any] | None = None
+        self._on_ready = weakref.WeakMethod(on_ready)
         self._on_shutdown = weakref.WeakMethod(on_shutdown)
         self._told = False
         self._cold = False
@@ -45,6 +52,11 @@ class CeleryWorker:
         self._in_pool: weakref.WeakSet[Any] = weakref.WeakSet()
         _connect_signals()
         _workers.add(self)
+
+    @property
+    def present(self) -> bool:
+        """True if a worker is known to run on the transport."""
+        return self._consumer() is not None
 
     @property
     def ends_warm(self) -> bool:
@@ -77,6 +89,15 @@ class CeleryWorker:
         limit = getattr(consumer.controller, "max_concurrency", None)
         limit = limit or consumer.pool.num_processes
         return max(0, int(limit) - len(_state().reserved_requests))
+
+    def add_revoked(self, task_id: str) -> None:
+        """Let the worker in this process discard a task when it is handed its message.
+
+        For the thread that delivers: Celery's set of revoked tasks takes no two threads.
+        """
+        state = _state()
+        if state is not None:
+            state.revoked.add(task_id)
 
     def withdraw_waiting(self) -> list[Any]:
         """Return the messages of tasks that will never start, because the worker stops.
@@ -119,6 +140,12 @@ class CeleryWorker:
         if cold:
             self.loop_ended(consumer)
         on_shutdown(cold)
+
+    def ready(self, consumer: Any) -> None:
+        """Tell the transport, if the worker runs on it."""
+        on_ready = self._on_ready()
+        if on_ready is not None and self._consumer() is consumer:
+            on_ready()
 
     def connection_lost(self, consumer: Any) -> None:
         """Note what is in the pool; Celery forgets of it what does not run yet."""
@@ -231,6 +258,8 @@ def _on_ready(sender: Any = None, **_: Any) -> None:
         _note_lost_connections(sender)
         if getattr(sender.pool, "flush", None) is not None:
             _keep_what_is_written(sender)
+        for worker in list(_workers):
+            worker.ready(sender)
 
 
 def _keep_what_is_written(consumer: Any) -> None:

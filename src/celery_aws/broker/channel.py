@@ -12,8 +12,9 @@ from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.publishing import Publishing
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
-from celery_aws.core.envelope import decode_body, encode_body, load_envelope
+from celery_aws.core.envelope import decode_body, encode_body
 from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.parked_messages import maybe_sent_before
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Channel(Publishing):
         self._clock = connection.clock
         self._reception = connection.reception
         self._rejections = connection.rejections
-        self._large_messages = connection.large_messages
+        self._departures = connection.departures
         #: By consumer tag; of a queue with priorities, the highest first.
         self._receivers: dict[str, list[Receiver]] = {}
         self._pid = os.getpid()
@@ -68,6 +69,8 @@ class Channel(Publishing):
                 callback(message)
                 return
             self._leases.describe(delivery.receipt, message.description)
+            if delivery.message.revoked_task_id is not None:
+                self._worker.add_revoked(delivery.message.revoked_task_id)
             with self.qos.delivering():
                 self.qos.append(message, message.delivery_tag, reserved=True)
                 callback(message)
@@ -80,6 +83,8 @@ class Channel(Publishing):
                 credit_source=UnlimitedCredits() if no_ack else self.qos,
                 buffer=self._buffer,
                 deliver=deliver,
+                # Acknowledged on receipt, an early message is its consumer's.
+                puts_off=not no_ack,
                 higher=tuple(receivers),
             )
             receivers.append(receiver)
@@ -216,11 +221,12 @@ class Channel(Publishing):
                 return None
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
-        payload = load_envelope(received.envelope)
+        payload = received.payload
         properties = payload["properties"]
         properties["delivery_tag"] = self._next_delivery_tag()
-        properties["delivery_info"]["redelivered"] = received.redelivered(
-            given_back_times=give_backs().times(received.message_id)
+        redelivered = received.redelivered(given_back_times=give_backs().times(received.message_id))
+        properties["delivery_info"]["redelivered"] = redelivered or maybe_sent_before(
+            received.message_attributes
         )
         if received.message_group_id is not None:
             # Whoever sent it, and however often it was retried: what the next retry inherits.

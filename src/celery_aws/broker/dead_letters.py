@@ -1,22 +1,21 @@
 """What was rejected for good: finds its dead-letter queue, and moves it there.
 
-Called by the thread that settles messages, never by Celery's. SQS has no move of one message: it
-is sent to the dead-letter queue and then deleted from its own, in this order, so that a crash in
-between may leave it in both and never in none. Facts: "Using dead-letter queues in Amazon SQS" in
-the SQS developer guide; GetQueueUrl in the SQS API reference (QueueOwnerAWSAccountId).
+An errand (:mod:`celery_aws.broker.errands`) of the thread that settles messages. Facts: "Using
+dead-letter queues in Amazon SQS" in the SQS developer guide; GetQueueUrl in the SQS API reference
+(QueueOwnerAWSAccountId).
 """
 
 import logging
 from dataclasses import dataclass
-from enum import Enum
 
+from celery_aws.broker.errands import Disposal
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.queue_attributes import FACTS_SECONDS, queue_attributes
 from celery_aws.clock import Clock
 from celery_aws.core.dead_letters import owner_and_name
-from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.outgoing import message_sent_on
 from celery_aws.core.queue_facts import QueueFacts
-from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AccessDeniedError, AwsError, NotFoundError, TemporaryError
 from celery_aws.names import QueueArn, QueueUrl
 
@@ -34,18 +33,6 @@ class Rejected:
 
     message: ReceivedMessage
     move: bool
-
-
-class Disposal(Enum):
-    """What became of a rejected message."""
-
-    #: It is in the dead-letter queue: to be deleted from its own, but nothing that it points to.
-    MOVED = "moved"
-    #: Its queue has no dead-letter queue: to be deleted.
-    UNWANTED = "unwanted"
-    #: It stays: SQS hands it out again when its visibility timeout ends, and moves it after its
-    #: receives.
-    LEFT = "left"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +61,9 @@ class DeadLetters:
 
     def dispose(self, receipt: Receipt, rejected: Rejected) -> Disposal:
         """Move the message if it shall be moved; never delete it.
+
+        What is left in its queue SQS moves after its receives; what has no dead-letter queue is
+        unwanted.
 
         Args:
             receipt: says where it came from.
@@ -130,7 +120,7 @@ class DeadLetters:
         self, receipt: Receipt, message: ReceivedMessage, arn: QueueArn, target: QueueUrl
     ) -> Disposal:
         try:
-            receipt.address.service.send(target, _outgoing(message, target))
+            receipt.address.service.send(target, message_sent_on(message, target))
         except TemporaryError:
             raise
         except AwsError as error:
@@ -159,13 +149,3 @@ class DeadLetters:
             receipt.queue,
             reason,
         )
-
-
-def _outgoing(message: ReceivedMessage, target: QueueUrl) -> OutgoingMessage:
-    return OutgoingMessage(
-        body=message.body,
-        message_group_id=message.message_group_id,
-        # The same at every try: a reply that was lost makes no second message.
-        message_deduplication_id=message.message_id if is_fifo(target) else None,
-        message_attributes=message.message_attributes,
-    )

@@ -91,6 +91,17 @@ class QueueDirectory:
         self._addresses[name] = address
         return address
 
+    def at(self, queue: AmqpQueue, url: QueueUrl) -> QueueAddress:
+        """Return who sends to ``queue``, which was at ``url``; costs nothing.
+
+        It is there and nowhere else, whatever is called so here: who parked the message may be
+        another app on the same table.
+        """
+        predefined = self.predefined(queue)
+        if predefined is not None and predefined.url == url:
+            return self.address(queue)
+        return QueueAddress(url=url, service=self._service)
+
     def set_max_priority(self, queue: AmqpQueue, max_priority: int) -> None:
         """Remember that ``queue`` has priorities up to its ``x-max-priority``."""
         self._priorities.declare(queue, max_priority)

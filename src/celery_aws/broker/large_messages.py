@@ -7,8 +7,9 @@ which the bucket's lifecycle rule sees to, and no message its object.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.s3 import ObjectService, object_access
@@ -33,6 +34,9 @@ from celery_aws.names import QueueName
 from celery_aws.process import PerProcess
 
 logger = logging.getLogger(__name__)
+
+#: Sends a message, or keeps it.
+Deliver = Callable[[OutgoingMessage], None]
 
 #: Seconds for which an S3 that did not answer is not asked for objects: a receiver that waits
 #: for it receives nothing else.
@@ -68,13 +72,22 @@ class LargeMessages:
         #: Why S3 could not be read, and until when it is not asked again.
         self._outage: tuple[AwsError, float] | None = None
 
-    def send(self, address: QueueAddress, message: OutgoingMessage, *, queue: QueueName) -> None:
+    def send(
+        self,
+        address: QueueAddress,
+        message: OutgoingMessage,
+        *,
+        queue: QueueName,
+        deliver: Deliver | None = None,
+    ) -> None:
         """Send one message, its body through S3 if it has to.
 
         Args:
             address: where to.
-            message: as it would go through SQS alone.
+            message: as it would go through SQS alone, or a pointer that was received, which is
+                sent on as it is.
             queue: the queue's name on AWS, for the error.
+            deliver: instead of sending it: to keep it, and send it later.
 
         Raises:
             MessageTooLargeError: the queue does not take it, and there is no bucket.
@@ -83,8 +96,10 @@ class LargeMessages:
         Costs one SendMessage, one PutObject if the message is too large for the queue, and a
         GetQueueAttributes now and then (:meth:`SizeLimits.limit_bytes`).
         """
-        if self._is_large(address, message) or not self._sent(address, message):
-            self._send_pointer(address, message, queue)
+        if deliver is None:
+            deliver = partial(_send_now, address)
+        if self._is_large(address, message) or not self._sent(address, message, deliver):
+            self._send_pointer(address, message, queue, deliver)
 
     def load(self, address: QueueAddress, messages: Sequence[ReceivedMessage]) -> Loaded:
         """Read what received messages point to; raises nothing that AWS can cause.
@@ -119,16 +134,37 @@ class LargeMessages:
         """
         self._store.remove([each.pointer for each in receipts if each.pointer is not None])
 
+    def read(self, message: OutgoingMessage) -> str:
+        """Return the body of a message that was not sent yet, or what it points to.
+
+        Raises:
+            ConfigurationError: it points out of the bucket and the prefix.
+            AwsError: the object could not be read.
+
+        Costs nothing, or one GetObject.
+        """
+        pointer = load_pointer(message.body)
+        return message.body if pointer is None else self._store.get(pointer)
+
+    def discard(self, message: OutgoingMessage) -> None:
+        """Delete what a message points to that will not be sent; what fails is only logged.
+
+        Costs nothing, or one DeleteObjects, which AWS does not bill.
+        """
+        pointer = load_pointer(message.body)
+        if pointer is not None:
+            self._store.remove([pointer])
+
     def _is_large(self, address: QueueAddress, message: OutgoingMessage) -> bool:
         threshold_bytes, size_bytes = self._threshold_bytes, message.size_bytes
         if threshold_bytes is not None and size_bytes > threshold_bytes:
-            return True
+            return load_pointer(message.body) is None
         return size_bytes > self._limits.limit_bytes(address, size_bytes)
 
-    def _sent(self, address: QueueAddress, message: OutgoingMessage) -> bool:
+    def _sent(self, address: QueueAddress, message: OutgoingMessage, deliver: Deliver) -> bool:
         """Send a message as it is; False if SQS finds it too large."""
         try:
-            address.service.send(address.url, message)
+            deliver(message)
         except InvalidRequestError as error:
             if not self._limits.refused(address, message.size_bytes, error):
                 raise
@@ -136,7 +172,7 @@ class LargeMessages:
         return True
 
     def _send_pointer(
-        self, address: QueueAddress, message: OutgoingMessage, queue: QueueName
+        self, address: QueueAddress, message: OutgoingMessage, queue: QueueName, deliver: Deliver
     ) -> None:
         pointer = self._store.new_pointer()
         if pointer is None:
@@ -147,9 +183,9 @@ class LargeMessages:
             raise self._too_large(address, small, queue, remedy)
         self._store.put(pointer, message.body)
         try:
-            address.service.send(address.url, small)
+            deliver(small)
         except TemporaryError:
-            # SQS may have the message although its answer did not come; it needs the object.
+            # AWS may have the message although its answer did not come; it needs the object.
             logger.warning("%s may be left to the bucket's lifecycle rule", pointer)
             raise
         except AwsError:
@@ -183,6 +219,10 @@ class LargeMessages:
         except TemporaryError as error:
             self._outage = (error, self._clock.monotonic() + S3_REST_SECONDS)
             raise
+
+
+def _send_now(address: QueueAddress, message: OutgoingMessage) -> None:
+    address.service.send(address.url, message)
 
 
 def _pause(address: QueueAddress, message: ReceivedMessage, error: CeleryAwsError) -> int:

@@ -46,8 +46,8 @@ class _Held:
     asking: bool = False
     #: It waits for its deletion: that its lease ends is no loss.
     settling: bool = False
-    #: It was rejected for good: not to be deleted before it is disposed of.
-    rejected: bool = False
+    #: Not to be deleted before it is disposed of.
+    disposing: bool = False
     #: To do once the request under way is over; then the lease is nobody's.
     released: Callable[[], None] | None = None
     #: It was told that the limit of 12 hours is near.
@@ -149,12 +149,12 @@ class Leases(BackgroundThread):
             held = self._held.get(self.current(receipt).handle)
             return held is not None and not held.lease.over(self._clock.monotonic())
 
-    def settling(self, receipt: Receipt, *, rejected: bool = False) -> bool:
+    def settling(self, receipt: Receipt, *, disposing: bool = False) -> bool:
         """Note that the message is to be deleted; its lease goes on until :meth:`end`.
 
         Args:
             receipt: of the message.
-            rejected: it is to be disposed of before.
+            disposing: it is to be disposed of before.
 
         Returns:
             False if its lease was lost.
@@ -163,8 +163,15 @@ class Leases(BackgroundThread):
             handle = self.current(receipt).handle
             held = self._held.get(handle) or self._lost.get(handle)
             if held is not None:
-                held.settling, held.rejected = True, rejected
+                held.settling, held.disposing = True, disposing
             return handle not in self._lost
+
+    def keep(self, receipt: Receipt) -> None:
+        """Undo :meth:`settling`: the message is worked on here after all."""
+        with self._changed:
+            held = self._held.get(self.current(receipt).handle)
+            if held is not None:
+                held.settling = held.disposing = False
 
     def release(self, receipt: Receipt, then: Callable[[], None]) -> None:
         """Stop extending, then do something: at once, or when a request under way is over.
@@ -200,7 +207,7 @@ class Leases(BackgroundThread):
         with self._changed:
             current = self.current(receipt)
             held = self._held.get(current.handle)
-            if current.handle == receipt.handle or (held is not None and held.rejected):
+            if current.handle == receipt.handle or (held is not None and held.disposing):
                 self.drop(receipt)
 
     def retire(self, when_empty: Callable[[], None]) -> None:
@@ -252,9 +259,9 @@ class Leases(BackgroundThread):
         before = self._held.pop(known.handle, None) or self._lost.pop(known.handle, None)
         if before is not None:
             held.task, held.settling = before.task, before.settling
-            held.rejected = before.rejected
+            held.disposing = before.disposing
         taken.known.append(receipt)
-        if held.settling and not held.rejected:
+        if held.settling and not held.disposing:
             taken.finished.append(receipt)
 
     def _take_due(self) -> list[_Held]:

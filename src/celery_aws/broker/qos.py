@@ -221,6 +221,11 @@ class SqsQoS:
                 self._line.remove(ticket)
                 self._changed.notify_all()
 
+    def overdraw(self, messages: int) -> None:
+        """Reserve credits at once, free or not."""
+        with self._changed:
+            self._credits = self._credits.overdraw(messages)
+
     def release(self, messages: int) -> None:
         """Give back credits whose messages did not come, or were not delivered."""
         if not messages:

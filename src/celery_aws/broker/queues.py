@@ -15,6 +15,7 @@ from kombu.transport.virtual.base import queue_declare_ok_t
 from kombu.utils.uuid import uuid
 
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.core.control_messages import is_control_exchange
 from celery_aws.errors import UnsupportedError
 from celery_aws.names import AmqpQueue
 
@@ -23,6 +24,11 @@ _NOT_YET = (
     "aws+sqs:// yet. Use durable queues and direct or topic exchanges, and aws+dynamodb:// for "
     "results"
 )
+
+
+def refused_fanout(exchange: str | None) -> UnsupportedError:
+    """Return why nothing is published to a fanout exchange."""
+    return UnsupportedError(_NOT_YET.format(what=f"exchange {exchange!r} is a fanout"))
 
 
 class QueueVerbs(virtual.Channel):
@@ -42,10 +48,11 @@ class QueueVerbs(virtual.Channel):
         """Declare an exchange for this connection.
 
         Raises:
-            UnsupportedError: a fanout exchange, which would swallow every message.
+            UnsupportedError: a fanout exchange, which would swallow every message; but for that of
+                control commands if there is a coordination table, where revokes are remembered.
         """
-        if type == "fanout":
-            raise UnsupportedError(_NOT_YET.format(what=f"exchange {exchange!r} is a fanout"))
+        if type == "fanout" and not self._hears_of_revokes(exchange or ""):
+            raise refused_fanout(exchange)
         super().exchange_declare(exchange=exchange, type=type, **kwargs)
 
     def prepare_queue_arguments(self, arguments: Any, **kwargs: Any) -> Any:
@@ -106,6 +113,9 @@ class QueueVerbs(virtual.Channel):
         self.state.queue_bindings_delete(queue)
         for exchange in self.state.exchanges.values():
             exchange["table"] = [row for row in exchange["table"] if row[-1] != queue]
+
+    def _hears_of_revokes(self, exchange: str) -> bool:
+        return is_control_exchange(exchange) and self.connection.coordination is not None
 
     def _declare_passive(self, queue: AmqpQueue) -> int:
         count = 0

@@ -17,10 +17,12 @@ from typing import Protocol
 
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.status import delivery_record
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
+from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
 from celery_aws.errors import AwsError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
@@ -48,6 +50,9 @@ class CreditSource(Protocol):
         self, ticket: PollTicket, *, wait_time_seconds: int, rest_seconds: float
     ) -> Poll | None:
         """Wait for credits; None once withdrawn."""
+
+    def overdraw(self, messages: int) -> None:
+        """Reserve credits that may not be free."""
 
     def release(self, messages: int) -> None:
         """Give credits back."""
@@ -78,6 +83,9 @@ class UnlimitedCredits:
             rest_seconds=rest_seconds,
         )
 
+    def overdraw(self, messages: int) -> None:
+        """Any number is free."""
+
     def release(self, messages: int) -> None:
         """Nothing was reserved."""
 
@@ -97,6 +105,7 @@ class Receiver(BackgroundThread):
         credit_source: shared with the other receivers of the channel.
         buffer: where to put what comes.
         deliver: hands one message to Celery; called by :meth:`deliver`.
+        puts_off: let others wait for the etas of tasks that are far off.
         higher: receivers of the same consumer's queues of higher priority, highest first. Nothing
             is taken from this queue before these are found empty.
         jitter: random numbers for the pauses after failures.
@@ -110,6 +119,7 @@ class Receiver(BackgroundThread):
         credit_source: CreditSource,
         buffer: DeliveryBuffer,
         deliver: Callable[[Delivery], None],
+        puts_off: bool = True,
         higher: Sequence["Receiver"] = (),
         jitter: Random = random.random,
     ) -> None:
@@ -118,6 +128,7 @@ class Receiver(BackgroundThread):
         self.last_poll: datetime | None = None
         self.draining = False
         self.polling = False
+        self._puts_off = puts_off
         self._higher = higher
         self._deliver = deliver
         self._reception = reception
@@ -186,6 +197,15 @@ class Receiver(BackgroundThread):
         self._reception.give_back([delivery.receipt for delivery in deliveries])
         self._credits.release(len(deliveries))
 
+    def take_back(self, message: ReceivedMessage, receipt: Receipt) -> None:
+        """Deliver a message that was to be put off, and cannot be; from any thread.
+
+        Its credit may be another's by now. Celery does the same: each task that it holds for its
+        eta raises the prefetch count by one.
+        """
+        self._credits.overdraw(1)
+        self._put([Delivery(receiver=self, message=message, receipt=receipt)])
+
     def _poll_once(self, poll: Poll) -> None:
         deliveries: list[Delivery] = []
         rest_seconds = 0.0
@@ -201,13 +221,16 @@ class Receiver(BackgroundThread):
             # Cancelled during the poll: nobody here wants them.
             self.give_back(deliveries)
         elif deliveries:
-            self._buffer.put(deliveries)
-            if self._ending:
-                # Cancelled meanwhile; whoever did it may have looked into the buffer before.
-                for receiver in (self, *self._higher):
-                    self.give_back(self._buffer.discard(receiver))
+            self._put(deliveries)
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
+
+    def _put(self, deliveries: Sequence[Delivery]) -> None:
+        self._buffer.put(deliveries)
+        if self._ending:
+            # Cancelled meanwhile; whoever did it may have looked into the buffer before.
+            for receiver in (self, *self._higher):
+                self.give_back(self._buffer.discard(receiver))
 
     def _receive(self, poll: Poll) -> list[Delivery]:
         for receiver in self._higher:
@@ -228,7 +251,10 @@ class Receiver(BackgroundThread):
     def ask(self, max_messages: int, *, wait_seconds: int) -> list[Delivery]:
         """Receive once, with credits that the caller has reserved; from any receiver's thread."""
         received = self._reception.receive(
-            self.queue, max_messages=max_messages, wait_seconds=wait_seconds
+            self.queue,
+            max_messages=max_messages,
+            wait_seconds=wait_seconds,
+            on_kept=self.take_back if self._puts_off else None,
         )
         self.last_poll = received.answered_at
         return [

@@ -1,21 +1,25 @@
 """Receives messages, for the consumers of a connection and for its synchronous gets.
 
 What comes is leased before anything else is done with it. Of it, only what can be delivered is
-handed on: what is worked on here already is not, and what S3 keeps from being read now is given
-back for later. Who pays for a receive with credits and who gets its messages is the caller's part.
+handed on: what is worked on here already is not, what cannot be read now is given back for later,
+and what comes long before its eta is sent on. Who pays for a receive with credits and who gets its
+messages is the caller's part.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.early_messages import EarlyMessages
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases, Taken
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.revoked_tasks import RevokedTasks
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
@@ -25,6 +29,9 @@ from celery_aws.errors import QueueNotFoundError
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
+
+#: Takes a message that was to be put off, and has to be delivered.
+OnKept = Callable[[ReceivedMessage, Receipt], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,8 @@ class Reception:
         acker: for what is given back, or is finished and came again.
         leases: keep what came.
         large_messages: read what came through S3.
+        early_messages: send on what came too early.
+        revoked_tasks: know what was revoked while it was parked.
         clock: for the times of requests and answers.
 
     Attributes:
@@ -60,6 +69,8 @@ class Reception:
         acker: Acker,
         leases: Leases,
         large_messages: LargeMessages,
+        early_messages: EarlyMessages,
+        revoked_tasks: RevokedTasks,
         clock: Clock,
     ) -> None:
         self.options: BrokerOptions = directory.options
@@ -67,21 +78,33 @@ class Reception:
         self._acker = acker
         self._leases = leases
         self._large_messages = large_messages
+        self._early_messages = early_messages
+        self._revoked_tasks = revoked_tasks
         self._clock = clock
         self._record = delivery_record()
 
-    def receive(self, queue: AmqpQueue, *, max_messages: int, wait_seconds: int) -> Received:
+    def receive(
+        self,
+        queue: AmqpQueue,
+        *,
+        max_messages: int,
+        wait_seconds: int,
+        on_kept: OnKept | None = None,
+    ) -> Received:
         """Receive once.
 
         Args:
             queue: Celery's name of the queue.
             max_messages: 1 to 10; of a FIFO queue, never more than one comes.
             wait_seconds: how long SQS may wait for a message, 0 to 20.
+            on_kept: takes an early message that cannot be sent on, in another thread, later. None
+                if early messages are to be returned like others.
 
         Raises:
             AwsError: nothing was received. A queue that is gone is looked for again next time.
 
-        Costs one ReceiveMessage, and one GetObject for each message that came through S3.
+        Costs one ReceiveMessage, one GetObject for each message that came through S3, and what
+        :meth:`RevokedTasks.look_up` costs.
         """
         try:
             address = self._directory.address(queue)
@@ -98,9 +121,12 @@ class Reception:
         taken = self._leases.hold(receipts, asked_at=asked_at, answered_at=answered_at)
         self._pass_over(queue, taken)
         new = {receipt.handle for receipt in taken.new}
+        loaded = self._loaded(queue, address, [m for m in messages if m.receipt_handle in new])
+        if on_kept is not None:
+            loaded = self._put_off(loaded, on_kept)
         return Received(
             answered_at=now,
-            messages=self._loaded(queue, address, [m for m in messages if m.receipt_handle in new]),
+            messages=self._looked_up(loaded),
             known=len(taken.known),
         )
 
@@ -156,3 +182,26 @@ class Reception:
         return [
             (message, Receipt.of(message, queue=queue, address=address)) for message in loaded.ready
         ]
+
+    def _put_off(
+        self, messages: Sequence[tuple[ReceivedMessage, Receipt]], on_kept: OnKept
+    ) -> list[tuple[ReceivedMessage, Receipt]]:
+        """Send on what is early, soon, and return the rest."""
+        rest = []
+        for message, receipt in messages:
+            early = self._early_messages.admit(message, receipt)
+            if early is None:
+                rest.append((message, receipt))
+            else:
+                send_on = partial(self._early_messages.send_on, early=early)
+                self._acker.move(receipt, send_on, on_kept=partial(on_kept, message))
+        return rest
+
+    def _looked_up(
+        self, messages: Sequence[tuple[ReceivedMessage, Receipt]]
+    ) -> list[tuple[ReceivedMessage, Receipt]]:
+        receipts = {receipt.handle: receipt for _, receipt in messages}
+        found = self._revoked_tasks.look_up([message for message, _ in messages])
+        for message, seconds in found.postponed:
+            self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
+        return [(message, receipts[message.receipt_handle]) for message in found.ready]

@@ -1,19 +1,20 @@
 """One request's worth of settlements, without thread or pauses: ask, and sort what failed.
 
-What was rejected is disposed of first (:mod:`celery_aws.broker.dead_letters`). What cannot be
-settled is logged with its message's fate: it is delivered again when its visibility timeout ends.
-Facts: DeleteMessageBatch and ChangeMessageVisibilityBatch in the SQS API reference ("Failed"
-entries of a request that succeeded).
+Errands are run first (:mod:`celery_aws.broker.errands`). What cannot be settled is logged with its
+message's fate: it is delivered again when its visibility timeout ends. Facts: DeleteMessageBatch
+and ChangeMessageVisibilityBatch in the SQS API reference ("Failed" entries of a request that
+succeeded).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from celery_aws.aws.sqs import BatchFailure
-from celery_aws.broker.dead_letters import DeadLetters, Disposal, Rejected
 from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.errands import Disposal, Errand
 from celery_aws.broker.message import Receipt
+from celery_aws.core.batching import batches
 from celery_aws.errors import AwsError, CredentialsError, StaleReceiptError, TemporaryError
 
 logger = logging.getLogger(__name__)
@@ -26,10 +27,24 @@ class Settlement:
     receipt: Receipt
     #: None deletes it; a number lets its queue hand it out again after so many seconds.
     visible_in_seconds: int | None = None
-    #: Set, it is deleted only once it is disposed of.
-    rejected: Rejected | None = None
+    #: Set, it is deleted only once this is run.
+    errand: Errand | None = None
+    #: Told the receipt if the errand comes to nothing, and the message has to be worked on here.
+    on_kept: Callable[[Receipt], None] | None = None
     #: Its place in the order of submission, from 1; 0 if it was not submitted to a thread.
     number: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Up to 10 settlements of one queue: all deletes, all give-backs or all with errands."""
+
+    address: QueueAddress
+    settlements: list[Settlement]
+    #: How often it was tried.
+    attempt: int = 0
+    #: Not to be asked before; by the clock's ``monotonic``.
+    due_at: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +52,10 @@ class Outcome:
     """What became of a batch; every settlement of it is in one of these."""
 
     settled: Sequence[Settlement] = ()
-    #: Rejected and left to the queue's redrive policy.
+    #: Left in their queue.
     left: Sequence[Settlement] = ()
+    #: To be worked on here after all.
+    kept: Sequence[Settlement] = ()
     #: Batches to try again, because of this.
     again: Sequence[list[Settlement]] = ()
     because: AwsError | None = None
@@ -46,24 +63,39 @@ class Outcome:
     given_up: Sequence[Settlement] = field(default=())
 
 
-def settle_once(
-    address: QueueAddress, batch: list[Settlement], dead_letters: DeadLetters
-) -> Outcome:
+def batches_of(settlements: Sequence[Settlement]) -> list[Batch]:
+    """Return settlements by queue and kind, ten to a batch, in the order to ask for them."""
+    changes, deletes, errands = [], [], []
+    for each in settlements:
+        if each.visible_in_seconds is not None:
+            changes.append((each.receipt.address, each))
+        elif each.errand is None:
+            deletes.append((each.receipt.address, each))
+        else:
+            errands.append((each.receipt.address, each))
+    # What is given back comes first: somebody may wait for it. Errands come last: each takes a
+    # request, or more.
+    return [
+        Batch(address=address, settlements=of_one_queue)
+        for address, of_one_queue in batches(changes) + batches(deletes) + batches(errands)
+    ]
+
+
+def settle_once(address: QueueAddress, batch: list[Settlement]) -> Outcome:
     """Settle a batch of one queue.
 
     Args:
         address: the queue.
-        batch: up to 10 settlements, all deletes, all give-backs or all rejected.
-        dead_letters: where rejected messages go before they are deleted.
+        batch: up to 10 settlements, all deletes, all give-backs or all with errands.
 
     Returns:
         What became of it. To be tried again are the whole batch after a temporary error, and
         single entries after AWS refused them for now: what AWS has against one of them is no
         reason to hold up another.
 
-    Costs one request, and for what was rejected that of :meth:`DeadLetters.dispose`.
+    Costs one request, and what the errands cost.
     """
-    disposed = _disposed(batch, dead_letters)
+    disposed = _disposed(batch)
     ready = list(disposed.settled)
     if not ready:
         return disposed
@@ -71,41 +103,45 @@ def settle_once(
     return replace(
         asked,
         left=disposed.left,
+        kept=disposed.kept,
         again=[*disposed.again, *asked.again],
         because=asked.because or disposed.because,
     )
 
 
-def _disposed(batch: Sequence[Settlement], dead_letters: DeadLetters) -> Outcome:
+def _disposed(batch: Sequence[Settlement]) -> Outcome:
     """Return as settled what is to be asked of the queue now."""
     ready: list[Settlement] = []
     left: list[Settlement] = []
+    kept: list[Settlement] = []
     again: list[list[Settlement]] = []
     because = None
     for each in batch:
-        if each.rejected is None:
+        if each.errand is None:
             ready.append(each)
             continue
         try:
-            disposal = dead_letters.dispose(each.receipt, each.rejected)
-        except TemporaryError as error:
+            disposal = each.errand(each.receipt)
+        except (TemporaryError, CredentialsError) as error:
             because = error
             again.append([each])
             continue
         if disposal is Disposal.LEFT:
             left.append(each)
+        elif disposal is Disposal.KEPT:
+            kept.append(each)
         else:
             ready.append(_to_delete(each, disposal))
-    return Outcome(settled=ready, left=left, again=again, because=because)
+    return Outcome(settled=ready, left=left, kept=kept, again=again, because=because)
 
 
-def _to_delete(rejected: Settlement, disposal: Disposal) -> Settlement:
+def _to_delete(disposed: Settlement, disposal: Disposal) -> Settlement:
     # It is disposed of once: from now on it is a delete like any other. What was moved takes
     # along what it points to.
-    receipt = rejected.receipt
+    receipt = disposed.receipt
     if disposal is Disposal.MOVED:
         receipt = replace(receipt, pointer=None)
-    return replace(rejected, receipt=receipt, rejected=None)
+    return replace(disposed, receipt=receipt, errand=None, on_kept=None)
 
 
 def _asked(address: QueueAddress, batch: list[Settlement]) -> Outcome:

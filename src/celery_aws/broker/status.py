@@ -28,6 +28,7 @@ Counted = Literal[
     "leases_lost",
     "discarded",
     "known",
+    "put_off",
 ]
 
 
@@ -49,6 +50,7 @@ class DeliveryStatus:
             or have run, a second time.
         discarded: messages dropped before their delivery, because their leases had ended.
         known: messages received again while they were worked on here, and not delivered again.
+        put_off: messages that came long before their eta, and were sent on to wait for it.
     """
 
     last_polls: Mapping[str, datetime | None]
@@ -61,6 +63,7 @@ class DeliveryStatus:
     leases_lost: int = 0
     discarded: int = 0
     known: int = 0
+    put_off: int = 0
 
 
 class DeliveryRecord:

@@ -7,51 +7,54 @@ celery/worker/loops.py; the identity tests that Celery makes are listed where it
 import _thread
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 from kombu.transport import virtual
 
 from celery_aws._version import __version__
+from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.aws.s3 import S3ObjectService
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.celery_worker import CeleryWorker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
+from celery_aws.broker.connection_url import broker_url
+from celery_aws.broker.coordination import (
+    Coordination,
+    TableServiceFactory,
+    coordination,
+)
 from celery_aws.broker.delivery import DeliveryBuffer
+from celery_aws.broker.departures import Departures
 from celery_aws.broker.directory import (
     QueueDirectory,
     ServiceFactory,
     broker_access,
     queue_directory,
 )
+from celery_aws.broker.early_messages import EarlyMessages
 from celery_aws.broker.large_messages import LargeMessages, large_messages
+from celery_aws.broker.last_polls import LAST_POLL_SECONDS, LastPolls
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.movers import Movers
 from celery_aws.broker.object_store import ObjectServiceFactory
 from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.rejections import Rejections
+from celery_aws.broker.revoked_tasks import RevokedTasks
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
-from celery_aws.config.credentials import credentials_or_none
-from celery_aws.config.urls import BrokerUrl, Endpoint, looks_like_region, parse_broker_url
+from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError, TemporaryError
 
 logger = logging.getLogger(__name__)
 
 #: Messages delivered in one turn of the event loop, so that timers and the pool get theirs.
 DELIVERIES_PER_TURN = 50
-
-#: Seconds for which closing a connection waits for polls of a queue that it gave messages
-#: back to; another worker may be handed them first, and then the poll goes on.
-LAST_POLL_SECONDS = 2.0
-
-#: Seconds after which a wait for polls is looked at again: it may not be wanted any more.
-IMPATIENCE_SECONDS = 0.2
 
 #: Seconds that closing a connection takes at most, however long AWS does not answer, unless it has
 #: longer to wait for polls; a container has 30 s by default.
@@ -94,8 +97,11 @@ class Transport(virtual.Transport):
     #: Makes the service that asks S3. Tests put one here that returns an in-memory double.
     object_services: ClassVar[ObjectServiceFactory] = S3ObjectService
 
+    #: Makes the service that asks DynamoDB. Tests put one here that returns an in-memory double.
+    table_services: ClassVar[TableServiceFactory] = DynamoTableService
+
     def __init__(self, client: Any, **kwargs: Any) -> None:
-        self.url = _broker_url(client)
+        self.url = broker_url(client)
         self.options = parse_broker_options(client.transport_options or {})
         super().__init__(client, **kwargs)
         hide_secrets_in_info(client, self)
@@ -107,11 +113,15 @@ class Transport(virtual.Transport):
             leases=self.leases,
             on_deleted=self._remove_objects,
         )
-        self.worker = CeleryWorker(self, self._shutdown_begins)
+        self.worker = CeleryWorker(self, self._shutdown_begins, self._start_movers)
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
-        #: Cancelled receivers, whose last polls may still be under way.
-        self._ending: list[Receiver] = []
+        self._last_polls = LastPolls(
+            acker=self.acker,
+            worker=self.worker,
+            clock=self.clock,
+            patience_seconds=self.options.last_poll_wait_seconds,
+        )
         self._pid = os.getpid()
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
@@ -149,8 +159,36 @@ class Transport(virtual.Transport):
             acker=self.acker,
             leases=self.leases,
             large_messages=self.large_messages,
+            early_messages=EarlyMessages(
+                directory=self.directory,
+                departures=self.departures,
+                worker_present=lambda: self.worker.present,
+                valid=self.leases.valid,
+                clock=self.clock,
+            ),
+            revoked_tasks=RevokedTasks(
+                self.coordination,
+                worker_present=lambda: self.worker.present,
+                clock=self.clock,
+            ),
             clock=self.clock,
         )
+
+    @cached_property
+    def coordination(self) -> Coordination | None:
+        """What is shared through the coordination table; None if there shall be none."""
+        access = broker_access(self.url, self.options)
+        return coordination(self.options, access, type(self).table_services, self.clock)
+
+    @cached_property
+    def departures(self) -> Departures:
+        """What becomes of published messages."""
+        return Departures(self.options, self.large_messages, self.coordination, self.clock)
+
+    @cached_property
+    def movers(self) -> Movers:
+        """What moves parked tasks to SQS, in a worker."""
+        return Movers(self.coordination, self.directory, self.clock)
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -190,8 +228,10 @@ class Transport(virtual.Transport):
             self._loop.remove_reader(self.buffer.fileno())
             self._loop = None
         deadline = self.clock.monotonic() + CLOSE_SECONDS
+        self._stop_movers(0)
         super().close_connection(connection)
-        self._await_last_polls()
+        self._last_polls.wait()
+        self._stop_movers(LAST_POLL_SECONDS)
         self.buffer.close()
         running = self.worker.running_messages()
         if running:
@@ -217,7 +257,7 @@ class Transport(virtual.Transport):
     def end_soon(self, receiver: Receiver) -> None:
         """Stop a receiver, without waiting for its last poll."""
         receiver.stop(timeout_seconds=0)
-        self._ending = [each for each in (*self._ending, receiver) if each.alive]
+        self._last_polls.add(receiver)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:  # noqa: ARG002
         """Deliver one message, waiting for it if need be.
@@ -246,6 +286,7 @@ class Transport(virtual.Transport):
         """
         for receiver in self._receivers():
             receiver.draining = True
+        self._stop_movers(0)
         # Not by threading.Thread, whose start waits: gevent's signal handlers must not.
         _thread.start_new_thread(self._hand_on, (cold,))
 
@@ -260,33 +301,6 @@ class Transport(virtual.Transport):
     def _receivers(self) -> list[Receiver]:
         return [each for channel in list(self.channels) for each in channel.receivers]
 
-    def _await_last_polls(self) -> None:
-        """Let polls end that may still be handed a message, and their receivers give it back.
-
-        If the process ended before, the message would be hidden for a whole visibility timeout.
-        A poll that is handed what was just given back ends at once.
-        """
-        if self.acker.gave_back_to:
-            self.acker.flush(LAST_POLL_SECONDS)
-        given_back = [each for each in self._ending if each.queue in self.acker.gave_back_to]
-        self._await_polls(given_back, LAST_POLL_SECONDS, lambda: True)
-        seconds = self.options.last_poll_wait_seconds
-        if self.worker.ends_warm and any(receiver.polling for receiver in self._ending):
-            logger.info(
-                "waiting up to %.0f s for polls under way (last_poll_wait_seconds)", seconds
-            )
-            self._await_polls(self._ending, seconds, lambda: self.worker.ends_warm)
-
-    def _await_polls(
-        self, receivers: Sequence[Receiver], seconds: float, patient: Callable[[], bool]
-    ) -> None:
-        deadline = self.clock.monotonic() + seconds
-        for receiver in receivers:
-            while receiver.alive and patient():
-                left = deadline - self.clock.monotonic()
-                if left <= 0 or receiver.stop(min(left, IMPATIENCE_SECONDS)):
-                    break
-
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []
         if unstarted:
@@ -295,6 +309,18 @@ class Transport(virtual.Transport):
             self.acker.start()
         for receiver in unstarted:
             receiver.start()  # does nothing if it was cancelled meanwhile
+        if unstarted and (self._loop is not None or self.worker.present):
+            self._start_movers()
+
+    def _stop_movers(self, seconds: float) -> None:
+        # Not made only to be stopped: for that a bare URL, without a region, is not enough.
+        movers: Movers | None = self.__dict__.get("movers")
+        if movers is not None:
+            movers.stop(seconds)
+
+    def _start_movers(self) -> None:
+        """Start what moves parked tasks; only workers do that, and no other consumers."""
+        self.movers.start(fifo=any(is_fifo(receiver.queue) for receiver in self._receivers()))
 
     def _deliver_turn(self) -> None:
         self._deliver_up_to(DELIVERIES_PER_TURN)
@@ -311,27 +337,3 @@ class Transport(virtual.Transport):
                 delivery.receiver.deliver(delivery)
         finally:
             self.buffer.end_turn()
-
-
-def _broker_url(client: Any) -> BrokerUrl:
-    """Return what a kombu connection's URL says.
-
-    The URL arrives whole in ``hostname``, without the ``aws+`` that kombu cuts off; the parts
-    of an alternate arrive parsed (``Connection.switch``), and so do those of a connection
-    that was made from parts. ``userid`` and ``password`` (Celery's ``broker_user`` and
-    ``broker_password``) may come beside a URL that has none.
-    """
-    parts = credentials_or_none(client.userid, client.password, where="broker_url")
-    if client.hostname and "://" in client.hostname:
-        scheme = f"{client.uri_prefix}+sqs" if client.uri_prefix else None
-        url = parse_broker_url(client.hostname, scheme=scheme)
-        return url if url.credentials is not None else replace(url, credentials=parts)
-    host = client.hostname
-    region = host if host and client.port is None and looks_like_region(host) else None
-    endpoint = Endpoint(host=host, port=client.port) if host and region is None else None
-    return BrokerUrl(
-        scheme="aws+sqs",
-        credentials=parts,
-        endpoint=endpoint,
-        region=region,
-    )

@@ -22,6 +22,7 @@ from celery_aws.config.fields import (
     PrioritySteps,
     QueueUrlText,
     Seconds,
+    TableNameOrOff,
     Text,
     TextMap,
     VisibilityTimeout,
@@ -150,6 +151,16 @@ class BrokerOptions(AccessOptions):
             the queue takes.
         large_message_endpoint_url: answers instead of S3's own endpoint. Default: the broker's
             endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_S3``.
+        short_eta_seconds: longest time until an eta (or countdown) for which a task is sent at once
+            and held by the worker that receives it, where ``inspect scheduled`` shows it. What is
+            due later is delayed by SQS (up to 900 s) or parked in the coordination table, and in
+            no worker.
+        coordination_table: DynamoDB table for tasks that are due later than SQS can delay them.
+            Default: ``celery-coordination`` behind ``queue_name_prefix``. Without it (false) such
+            a task goes through SQS every 900 s, and on a FIFO queue the worker holds it.
+        create_coordination_table: create that table when the first task is parked.
+        coordination_endpoint_url: answers instead of DynamoDB's own endpoint. Default: the broker's
+            endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_DYNAMODB``.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -179,6 +190,10 @@ class BrokerOptions(AccessOptions):
     large_message_prefix: KeyPrefix = ""
     large_message_threshold_bytes: Bytes | None = None
     large_message_endpoint_url: HttpUrl | None = None
+    short_eta_seconds: Seconds = 5.0
+    coordination_table: TableNameOrOff | None = None
+    create_coordination_table: Flag = True
+    coordination_endpoint_url: HttpUrl | None = None
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

@@ -5,10 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from celery_aws.config.parsing import Allowed
 from celery_aws.limits import (
+    DYNAMODB_TABLE_NAME_CHARACTERS_MAX,
+    DYNAMODB_TABLE_NAME_CHARACTERS_MIN,
     S3_KEY_BYTES,
     SQS_MAX_RECEIVE_COUNT_MAX,
     SQS_VISIBILITY_TIMEOUT_SECONDS_MAX,
@@ -18,6 +20,13 @@ from celery_aws.limits import (
 )
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9/_.-]*")
+
+_TABLE_NAME = re.compile(
+    rf"[A-Za-z0-9_.-]{{{DYNAMODB_TABLE_NAME_CHARACTERS_MIN},{DYNAMODB_TABLE_NAME_CHARACTERS_MAX}}}"
+)
+
+#: How the environment spells that something is not wanted.
+_OFF = ("false", "off", "none", "no", "0")
 
 #: What is put behind a prefix: a UUID.
 _KEY_CHARACTERS = 36
@@ -49,6 +58,14 @@ def _key_prefix(value: str) -> str:
 def mapping(value: Any) -> Any:
     """Return ``value``, read as JSON if it is text: that is how the environment holds it."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+def _table_name_or_off(value: Any) -> Any:
+    if value is False or (isinstance(value, str) and value.lower() in _OFF):
+        return False
+    if not isinstance(value, str) or not _TABLE_NAME.fullmatch(value):
+        raise ValueError("no table name")
+    return value
 
 
 def _steps(steps: tuple[int, ...]) -> tuple[int, ...]:
@@ -106,6 +123,17 @@ QueueUrlText = Annotated[
 ]
 RoleArn = Annotated[
     str, Field(pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$"), Allowed("the ARN of an IAM role")
+]
+
+_TABLE_NAME_WORDS = "3 to 255 letters, digits, '-', '_' and '.' (a DynamoDB table name)"
+TableNameText = Annotated[
+    str, Field(pattern=f"^{_TABLE_NAME.pattern}$"), Allowed(_TABLE_NAME_WORDS)
+]
+# One type to pydantic, which would name the one of several that it tried last.
+TableNameOrOff = Annotated[
+    str | Literal[False],
+    PlainValidator(_table_name_or_off),
+    Allowed(f"{_TABLE_NAME_WORDS}, or false for none"),
 ]
 
 HighestPriority = Annotated[Literal[0, 9], BeforeValidator(_whole), Allowed("0 or 9")]

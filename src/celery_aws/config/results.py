@@ -1,38 +1,24 @@
 """The query of the result URL and ``result_backend_transport_options``, parsed once."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
     Flag,
+    TableNameText,
     TtlSeconds,
     whole_number,
 )
-from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
-from celery_aws.limits import (
-    DYNAMODB_TABLE_NAME_CHARACTERS_MAX,
-    DYNAMODB_TABLE_NAME_CHARACTERS_MIN,
-)
+from celery_aws.config.parsing import FORBID_EXTRA, parse_options
 
 WHERE = "result_backend"
 
 #: Keys of ``result_backend_transport_options`` that Celery itself reads
 #: (celery/backends/base.py: its retry loop, and the prefix of every key).
 CELERY_KEYS = frozenset({"global_keyprefix", "retry_policy"})
-
-TableNameText = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9_.-]+$",
-        min_length=DYNAMODB_TABLE_NAME_CHARACTERS_MIN,
-        max_length=DYNAMODB_TABLE_NAME_CHARACTERS_MAX,
-    ),
-    Allowed("3 to 255 letters, digits, '-', '_' and '.' (a DynamoDB table name)"),
-]
 
 
 @dataclass(frozen=True, kw_only=True, config=FORBID_EXTRA)

@@ -21,13 +21,14 @@ from celery_aws.config.fields import (
     Flag,
     HttpUrl,
     Seconds,
+    TableNameOrOff,
+    TableNameText,
     Text,
     TtlSeconds,
     VisibilityTimeout,
     WaitTime,
 )
 from celery_aws.config.parsing import allowed_text, shown, unknown_key
-from celery_aws.config.results import TableNameText
 from celery_aws.config.variables import ProcessEnvironment, Variable, VariablesSource, variable_of
 from celery_aws.errors import ConfigurationError
 
@@ -54,7 +55,10 @@ class Settings(BaseSettings):
         create_missing_queues: create a queue that does not exist, at its first use.
         table_name: name of the results table.
         ttl_seconds: life of a result; default: Celery's ``result_expires``; -1 is for ever.
-        create_table: create the results table when the first result finds none.
+        create_table: create the results table when the first result finds none, and the
+            coordination table when the first task is parked.
+        coordination_table: DynamoDB table for tasks that are due later than SQS can delay them;
+            false is none. Default: ``celery-coordination`` behind the prefix.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -77,6 +81,9 @@ class Settings(BaseSettings):
     table_name: Annotated[TableNameText, Variable("AWS_DYNAMODB_TABLE_NAME")] = "celery"
     ttl_seconds: Annotated[TtlSeconds | None, Variable("AWS_DYNAMODB_TTL_SECONDS")] = None
     create_table: Annotated[Flag, Variable("AWS_DYNAMODB_CREATE_TABLE")] = True
+    coordination_table: Annotated[
+        TableNameOrOff | None, Variable("AWS_DYNAMODB_COORDINATION_TABLE")
+    ] = None
 
     @classmethod
     def settings_customise_sources(
@@ -144,6 +151,9 @@ class Settings(BaseSettings):
                 "wait_time_seconds": self.wait_time_seconds,
                 "queue_name_prefix": self.queue_name_prefix,
                 "create_missing_queues": self.create_missing_queues,
+                "coordination_table": self.coordination_table,
+                "create_coordination_table": self.create_table,
+                "coordination_endpoint_url": self.dynamodb_endpoint_url,
             },
             result_options={
                 "endpoint_url": self.dynamodb_endpoint_url or self.endpoint_url,

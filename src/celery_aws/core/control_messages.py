@@ -2,7 +2,7 @@
 
 A worker forgets revokes, and knows none of before its start; what waits outside of the workers
 has to hear of them too. Facts: celery/app/control.py ``revoke``, celery/worker/control.py
-``revoke`` and ``terminate``, kombu/pidbox.py ``_publish``.
+``revoke`` and ``terminate``, kombu/pidbox.py ``_publish`` and ``exchange_fmt``.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,12 @@ from celery_aws.core.bodies import published_body
 
 #: ``terminate`` is what ``celery control terminate`` sends; ``Control.terminate`` sends a revoke.
 _METHODS = ("revoke", "terminate")
+
+
+def is_control_exchange(exchange: str) -> bool:
+    """Tell whether control commands are published to the exchange of this name."""
+    # The replies come through reply.NAME.pidbox.
+    return exchange.endswith(".pidbox") and not exchange.startswith("reply.")
 
 
 def revoked_ids(message: Mapping[str, Any]) -> list[str]:

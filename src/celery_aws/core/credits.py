@@ -53,6 +53,10 @@ class Credits:
             raise ValueError(f"{messages} credits asked for, {self.free} are free")
         return replace(self, reserved=self.reserved + messages)
 
+    def overdraw(self, messages: int) -> "Credits":
+        """Reserve credits that may not be free; what is beyond the limit runs out by itself."""
+        return replace(self, reserved=self.reserved + messages)
+
     def release(self, messages: int) -> "Credits":
         """Give back what was reserved and did not come."""
         return replace(self, reserved=_minus(self.reserved, messages))

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from celery_aws.core.envelope import load_envelope
 from celery_aws.names import BucketName, ObjectKey, ReceiptHandle
 
 
@@ -56,11 +58,18 @@ class ReceivedMessage:
     stored_body: str | None = None
     #: Why nothing could be read there, now or ever: the message cannot be decoded.
     error: Exception | None = None
+    #: The id of its task, if that was revoked while it was parked.
+    revoked_task_id: str | None = None
 
     @property
     def envelope(self) -> str:
         """What the sender wrote: the body, or what the body points to."""
         return self.body if self.stored_body is None else self.stored_body
+
+    @cached_property
+    def payload(self) -> dict[str, Any]:
+        """The virtual message in the envelope: read once, in the thread that asks first."""
+        return load_envelope(self.envelope)
 
     def redelivered(self, *, given_back_times: int = 0) -> bool:
         """Tell whether somebody had it before.

@@ -11,10 +11,10 @@ from typing import Any
 
 from celery_aws.core.deduplication import deduplication_id
 from celery_aws.core.envelope import dump_envelope
-from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.limits import SQS_DELAY_SECONDS_MAX
-from celery_aws.names import QueueName
+from celery_aws.names import QueueName, QueueUrl
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,23 @@ def outgoing_message(
         or deduplication_id(message.get("headers") or {})
         or new_deduplication_id(),
         message_attributes=attributes,
+    )
+
+
+def message_sent_on(message: ReceivedMessage, target: QueueUrl) -> OutgoingMessage:
+    """Return the SendMessage that puts a received message somewhere else, as it came.
+
+    Args:
+        message: the message; its body is sent, and not what that points to.
+        target: the queue that it goes to, which may be its own.
+    """
+    return OutgoingMessage(
+        body=message.body,
+        message_group_id=message.message_group_id,
+        # The same at every try: a reply that was lost makes no second message. And not the one that
+        # it came with, which its own queue may still know.
+        message_deduplication_id=message.message_id if is_fifo(target) else None,
+        message_attributes=message.message_attributes,
     )
 
 

@@ -33,12 +33,12 @@ class TaskTiming:
 
     Attributes:
         task_id: its id, None if the message has none; the worker reports that.
-        task: its name.
+        task: its name, None if it cannot be read.
         eta: in UTC. None if it is due at once, and for what is no time, which the worker reports.
     """
 
     task_id: str | None
-    task: str
+    task: str | None
     eta: datetime | None
 
 
@@ -56,15 +56,14 @@ def task_timing(message: Mapping[str, Any]) -> TaskTiming | None:
     return _timing(message.get("headers") or {}, partial(published_body, message, mentioning=_ETA))
 
 
-def received_eta(envelope: Mapping[str, Any]) -> datetime | None:
-    """Return when the task in a received envelope is due, in UTC, or None.
+def received_timing(envelope: Mapping[str, Any]) -> TaskTiming | None:
+    """Return the timing of the task in a received envelope, or None if it is no task.
 
     Args:
         envelope: from :func:`celery_aws.core.envelope.load_envelope`. Of protocol 1, only JSON is
             read.
     """
-    timing = _timing(envelope["headers"], partial(received_body, envelope, mentioning=_ETA))
-    return timing.eta if timing else None
+    return _timing(envelope["headers"], partial(received_body, envelope, mentioning=_ETA))
 
 
 def moment(eta: object) -> datetime | None:

@@ -23,8 +23,8 @@ from celery_aws.errors import ConditionFailedError, InvalidRequestError, TableNo
 from celery_aws.limits import DYNAMODB_ITEM_BYTES
 from celery_aws.names import TableName
 from celery_aws.results import items
-from celery_aws.results.batch_read import read_batches
 from celery_aws.results.table import RESULTS_TABLE
+from celery_aws.table.batches import read_batches
 from celery_aws.table.creation import ensure_table
 
 logger = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ from celery_aws.testing.memory_rules import (
     check_visibility,
     redrive_policy_of,
 )
+from celery_aws.testing.memory_visibility import Visibility
 
 _DEFAULTS = {
     "DelaySeconds": "0",
@@ -46,6 +47,8 @@ class StoredMessage:
     sent_at: float
     #: When it can be received (again).
     visible_at: float
+    #: In the order of its queue.
+    place: int = 0
     received_at: float | None = None
     receive_count: int = 0
     #: The handle of its last receive; earlier ones are stale.
@@ -78,14 +81,17 @@ class MemoryQueue:
         self.given = {**_DEFAULTS, **attributes}
         self.tags = dict(tags)
         self.purged_at: float | None = None
-        self._messages: list[StoredMessage] = []
+        self._messages: dict[str, StoredMessage] = {}
+        self._visibility = Visibility(self._keeps)
+        #: None of the messages was sent before.
+        self._sent_from = 0.0
         self._by_handle: dict[ReceiptHandle, StoredMessage] = {}
         self._seen: dict[str, tuple[float, str]] = {}
 
     def attributes(self, now: float) -> dict[str, str]:
         """Return what GetQueueAttributes tells."""
-        in_flight = sum(each.in_flight(now) for each in self._messages)
-        visible = sum(each.visible_at <= now for each in self._messages)
+        in_flight = sum(each.in_flight(now) for each in self._messages.values())
+        visible = sum(each.visible_at <= now for each in self._messages.values())
         return {
             **self.given,
             "ApproximateNumberOfMessages": str(visible),
@@ -96,7 +102,7 @@ class MemoryQueue:
 
     def messages(self) -> list[StoredMessage]:
         """Return what the queue keeps, oldest first."""
-        return list(self._messages)
+        return list(self._messages.values())
 
     def send(self, message: OutgoingMessage, now: float) -> str:
         """Store a message and return its id; a FIFO duplicate gets the id of the first."""
@@ -117,7 +123,7 @@ class MemoryQueue:
             sent_at=now,
             visible_at=now + delay,
         )
-        self._messages.append(stored)
+        self._keep(stored)
         if key is not None:
             self._seen[key] = (now, stored.message_id)
         return stored.message_id
@@ -125,7 +131,7 @@ class MemoryQueue:
     def add(self, message: StoredMessage) -> None:
         """Take in a message of a queue whose dead-letter queue this is."""
         message.received_at, message.receive_count, message.handle = None, 0, None
-        self._messages.append(message)
+        self._keep(message)
 
     @property
     def dead_letter_arn(self) -> QueueArn | None:
@@ -139,8 +145,9 @@ class MemoryQueue:
         if policy is None:
             return []
         most = policy.max_receive_count
-        dead = [m for m in self._messages if m.receive_count >= most and m.visible_at <= now]
-        self._messages = [each for each in self._messages if each not in dead]
+        dead = [m for m in self._visibility.visible(now) if m.receive_count >= most]
+        for message in dead:
+            del self._messages[message.message_id]
         return dead
 
     def receive(
@@ -158,32 +165,32 @@ class MemoryQueue:
     def receivable(self, now: float) -> list[StoredMessage]:
         """Return what a receive may hand out now."""
         self._expire(now)
-        visible = [each for each in self._messages if each.visible_at <= now]
+        visible = self._visibility.visible(now)
         if not self._fifo:
             return visible
-        blocked = {each.group for each in self._messages if each.in_flight(now)}
+        blocked = {each.group for each in self._messages.values() if each.in_flight(now)}
         return [each for each in visible if each.group not in blocked]
 
     def next_visible_at(self, now: float) -> float | None:
         """Return when the next hidden message becomes visible, or None."""
-        return min((m.visible_at for m in self._messages if m.visible_at > now), default=None)
+        return self._visibility.next_visible_at(now)
 
     def delete(self, handle: ReceiptHandle, now: float) -> None:
         """Delete a message; a stale handle is accepted and deletes nothing."""
         message = self._received(handle)
         if message.handle != handle:
             return
-        if self._fifo and message in self._messages and not message.in_flight(now):
+        if self._fifo and self._keeps(message) and not message.in_flight(now):
             raise RefusedError(
                 "InvalidParameterValue", "Value is invalid. Reason: The receipt handle has expired"
             )
-        self._messages = [each for each in self._messages if each is not message]
+        self._messages.pop(message.message_id, None)
 
     def change_visibility(self, handle: ReceiptHandle, seconds: int, now: float) -> None:
         """Let a message in flight stay hidden for ``seconds`` from now."""
         check_visibility(seconds)
         message = self._received(handle)
-        if message.handle != handle or message not in self._messages:
+        if message.handle != handle or not self._keeps(message):
             raise RefusedError(
                 "InvalidParameterValue",
                 "Value is invalid. Reason: Message does not exist or is not available for "
@@ -197,6 +204,7 @@ class MemoryQueue:
                 "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
             )
         message.visible_at = now + seconds
+        self._visibility.changed(message)
 
     def purge(self, now: float) -> None:
         """Delete everything, once in 60 s."""
@@ -212,10 +220,20 @@ class MemoryQueue:
     def _fifo(self) -> bool:
         return self.given.get("FifoQueue") == "true"
 
+    def _keep(self, message: StoredMessage) -> None:
+        message.place = next(_NUMBERS)
+        self._messages[message.message_id] = message
+        self._sent_from = min(self._sent_from, message.sent_at)
+        self._visibility.changed(message)
+
+    def _keeps(self, message: StoredMessage) -> bool:
+        return message.message_id in self._messages
+
     def _hand_out(self, message: StoredMessage, now: float, seconds: int) -> ReceivedMessage:
         message.receive_count += 1
         message.received_at = now
         message.visible_at = now + seconds
+        self._visibility.changed(message)
         message.handle = ReceiptHandle(f"{message.message_id}-receive-{next(_NUMBERS)}")
         self._by_handle[message.handle] = message
         return ReceivedMessage(
@@ -237,7 +255,12 @@ class MemoryQueue:
 
     def _expire(self, now: float) -> None:
         oldest = now - int(self.given["MessageRetentionPeriod"])
-        self._messages = [each for each in self._messages if each.sent_at >= oldest]
+        if self._sent_from >= oldest:
+            return
+        self._messages = {
+            each.message_id: each for each in self._messages.values() if each.sent_at >= oldest
+        }
+        self._sent_from = min((each.sent_at for each in self._messages.values()), default=now)
 
     def _deduplication_key(self, message: OutgoingMessage) -> str | None:
         if not self._fifo:

@@ -89,7 +89,7 @@ def test_a_missing_table_that_may_not_be_created(project: Project) -> None:
         worker.wait_for_log("TableNotFoundError")
         worker.kill()
     assert project.aws.results_table in worker.log
-    assert "put create_table=true into the query of result_backend" in worker.log
+    assert "create_table=true in the query of result_backend" in worker.log
 
 
 def test_an_endpoint_that_is_down_is_tried_again(project: Project) -> None:

@@ -67,6 +67,7 @@ def test_the_configuration_that_the_project_comes_from(environment: pytest.Monke
             "wait_time_seconds": 15,
             "queue_name_prefix": "hoge-",
             "create_missing_queues": True,
+            "create_coordination_table": True,
         },
         "result_backend": f"aws+dynamodb://AKIDEXAMPLE:{ENCODED}@ap-northeast-1/hoge-results",
         "result_backend_transport_options": {"create_table": True},

@@ -11,24 +11,33 @@ from kombu import Connection, Consumer, Exchange, Queue
 from celery_aws.aws.access import Access
 from celery_aws.broker import Transport
 from celery_aws.broker.acker import Acker
+from celery_aws.broker.coordination import Coordination
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.departures import Departures
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
+from celery_aws.broker.early_messages import EarlyMessages
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
 from celery_aws.broker.reception import Reception
+from celery_aws.broker.revoked_tasks import RevokedTasks
 from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
-from celery_aws.names import AmqpQueue, BucketName, QueueName
+from celery_aws.names import AmqpQueue, BucketName, QueueName, TableName
+from celery_aws.table.coordination import CoordinationTable
+from celery_aws.table.revocations import Revocations
+from celery_aws.table.schedule import Schedule
 from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_s3 import MemoryS3
 from celery_aws.testing.memory_sqs import MemorySqs
 
 QUEUE = AmqpQueue("celery")
 NAME = QueueName("celery")
 BUCKET = BucketName("payloads")
+COORDINATION = TableName("celery-coordination")
 TASKS = Queue("celery", Exchange("celery", type="direct"), routing_key="celery")
 
 #: Nobody listens there: whatever does not go to the double fails at once.
@@ -47,6 +56,13 @@ class Bench:
         self.directory = self.new_directory(**options)
         self.s3 = MemoryS3(BUCKET)
         self.large_messages = LargeMessages(self.directory.options, self.s3, clock)
+        self.tables = MemoryTableService(clock=clock)
+        self.coordination = self.new_coordination()
+        self.departures = Departures(
+            self.directory.options, self.large_messages, self.coordination, clock
+        )
+        #: A Celery worker consumes here.
+        self.worker_present = True
         self.buffer = DeliveryBuffer()
         self.leases = Leases(
             timeout_seconds=self.directory.options.visibility_timeout,
@@ -65,16 +81,41 @@ class Bench:
             self.clock,
         )
 
+    def new_coordination(self) -> Coordination | None:
+        if self.directory.options.coordination_table is False:
+            return None
+        table = CoordinationTable(
+            service=self.tables, name=COORDINATION, creates=True, clock=self.clock
+        )
+        return Coordination(
+            table=table, schedule=Schedule(table), revocations=Revocations(table=table)
+        )
+
     def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:
         return Acker(
             linger_seconds=linger_seconds,
             clock=self.clock,
             leases=self.leases,
+            on_deleted=self.large_messages.remove,
             jitter=lambda: 0.1,
         )
 
     def new_qos(self, prefetch_count: int = 0) -> SqsQoS:
         return SqsQoS(None, self.acker, prefetch_count)
+
+    def new_early_messages(self) -> EarlyMessages:
+        return EarlyMessages(
+            directory=self.directory,
+            departures=self.departures,
+            worker_present=lambda: self.worker_present,
+            valid=self.leases.valid,
+            clock=self.clock,
+        )
+
+    def new_revoked_tasks(self) -> RevokedTasks:
+        return RevokedTasks(
+            self.coordination, worker_present=lambda: self.worker_present, clock=self.clock
+        )
 
     def new_reception(self) -> Reception:
         return Reception(
@@ -82,6 +123,8 @@ class Bench:
             acker=self.acker,
             leases=self.leases,
             large_messages=self.large_messages,
+            early_messages=self.new_early_messages(),
+            revoked_tasks=self.new_revoked_tasks(),
             clock=self.clock,
         )
 
@@ -90,6 +133,8 @@ class Bench:
         credit_source: CreditSource,
         queue: AmqpQueue = QUEUE,
         higher: Sequence[Receiver] = (),
+        *,
+        puts_off: bool = True,
     ) -> Receiver:
         receiver = Receiver(
             queue=queue,
@@ -97,6 +142,7 @@ class Bench:
             credit_source=credit_source,
             buffer=self.buffer,
             higher=higher,
+            puts_off=puts_off,
             deliver=lambda delivery: self.delivered.append(delivery.message),
             jitter=lambda: 0.1,
         )
@@ -201,7 +247,13 @@ class Connect:
         self._made: list[Connection] = []
 
     def __call__(self, url: str = URL, **options: Any) -> Connection:
-        given = {"region": "eu-west-1", "ack_linger_seconds": 0.0, **options}
+        # Without the table: its movers would run on a clock that moves when they wait.
+        given = {
+            "region": "eu-west-1",
+            "ack_linger_seconds": 0.0,
+            "coordination_table": False,
+            **options,
+        }
         connection = Connection(url, transport_options=given)
         self._made.append(connection)
         return connection
@@ -212,10 +264,20 @@ class Connect:
 
 
 @pytest.fixture
+def tables(clock: FakeClock) -> MemoryTableService:
+    return MemoryTableService(clock=clock)
+
+
+@pytest.fixture
 def connect(
-    sqs: MemorySqs, s3: MemoryS3, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    sqs: MemorySqs,
+    s3: MemoryS3,
+    tables: MemoryTableService,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Connect]:
     monkeypatch.setattr(Transport, "services", staticmethod(lambda _: sqs))
+    monkeypatch.setattr(Transport, "table_services", staticmethod(lambda _: tables))
     monkeypatch.setattr(Transport, "object_services", staticmethod(lambda _: s3))
     monkeypatch.setattr(Transport, "clock", clock)
     made = Connect()
@@ -246,6 +308,11 @@ class Client:
     def drain(self, count: int = 1) -> None:
         while len(self.messages) < count:
             self.connection.drain_events(timeout=PATIENCE_SECONDS)
+
+    def buffered(self) -> None:
+        """Wait until something was received, and was not delivered."""
+        self.connection.transport._start_receivers()
+        assert self.connection.transport.buffer.wait(PATIENCE_SECONDS)
 
     def raw(self, body: str) -> None:
         """Put a body on the queue as somebody else would."""

@@ -1,6 +1,7 @@
 """The worker as Celery leaves it: stand-ins for its objects, and its own state."""
 
 import queue
+import sys
 import threading
 import weakref
 from collections import deque
@@ -72,7 +73,11 @@ class Transport:
 
     def __init__(self) -> None:
         self.told: list[bool] = []
-        self.worker = CeleryWorker(self, self.shutdown_begins)
+        self.ready = 0
+        self.worker = CeleryWorker(self, self.shutdown_begins, self.worker_ready)
+
+    def worker_ready(self) -> None:
+        self.ready += 1
 
     def shutdown_begins(self, cold: bool) -> None:
         self.told.append(cold)
@@ -168,6 +173,23 @@ def test_an_exit_code_of_0_means_to_stop(
 
     assert transport.worker.stopping
     assert consumer.controller.blueprint.state == RUN
+
+
+def test_a_task_that_is_revoked_elsewhere_is_one_that_celery_discards(transport: Transport) -> None:
+    transport.worker.add_revoked("task-1")
+
+    assert "task-1" in state.revoked
+    state.revoked.discard("task-1")
+
+
+def test_without_a_worker_nobody_discards_anything(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "celery.worker.state")
+
+    transport.worker.add_revoked("task-1")
+
+    assert "task-1" not in state.revoked
 
 
 class TestPrefork:

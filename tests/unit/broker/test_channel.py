@@ -1,20 +1,26 @@
 """The channel's consumers, queues and gets, through a kombu connection on SQS in memory."""
 
 import os
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from amqp.exceptions import NotFound
 from celery import Celery
+from celery.worker import state
 from kombu import Queue
 
 from celery_aws.broker.delivery import Delivery
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.receiver import Receiver
+from celery_aws.core.hop_marks import mark_hop
+from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.parked_messages import mark_again, mark_parked
 from celery_aws.errors import UnsupportedError
 from celery_aws.names import QueueName
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
-from tests.unit.broker.conftest import TASKS, Client, Connect
+from tests.unit.broker.conftest import PATIENCE_SECONDS, TASKS, Client, Connect
 
 ATTRIBUTES = {"tenant": {"DataType": "String", "StringValue": "7"}}
 
@@ -60,6 +66,35 @@ class TestConsuming:
         client.drain(2)
 
         assert client.messages[1].delivery_info["redelivered"] is True
+
+    @pytest.mark.parametrize("again", [False, True])
+    def test_one_that_may_have_been_sent_before_is_redelivered(
+        self, client: Client, again: bool
+    ) -> None:
+        message = mark_parked(OutgoingMessage(body="parked"), "task-1")
+        address = client.channel.directory.address("celery")
+        client.sqs.send(address.url, mark_again(message) if again else message)
+        client.consume()
+
+        client.drain()
+
+        assert client.messages[0].delivery_info["redelivered"] is again
+
+    def test_celery_hears_of_a_revoke_before_the_message(self, client: Client) -> None:
+        client.publish()
+        consumer = client.consume()
+        known: list[bool] = []
+        consumer.on_message = lambda _: known.append("task-1" in state.revoked)
+        client.buffered()
+        buffer = client.connection.transport.buffer
+        delivery = buffer.take()
+        revoked = replace(delivery.message, revoked_task_id="task-1")
+
+        buffer.put([replace(delivery, message=revoked)])
+        client.connection.drain_events(timeout=PATIENCE_SECONDS)
+
+        assert known == [True]
+        state.revoked.discard("task-1")
 
     def test_a_rejected_message_is_deleted(
         self, connect: Connect, sqs: MemorySqs, clock: FakeClock
@@ -111,6 +146,28 @@ class TestConsuming:
 
         assert client.kept() == 0
         assert client.channel.qos.can_consume_max_estimate() is None
+
+    @pytest.mark.parametrize("no_ack", [False, True])
+    def test_a_step_to_an_eta_is_handed_only_to_who_acknowledges_on_receipt(
+        self, client: Client, no_ack: bool
+    ) -> None:
+        step = mark_hop(OutgoingMessage(body="step"), client.clock.now() + timedelta(hours=1))
+        client.sqs.send(client.channel.directory.address("celery").url, step)
+        client.raw("last")
+        client.consume(no_ack=no_ack)
+
+        client.drain(2 if no_ack else 1)
+        client.settled()
+
+        bodies = [message.body.decode() for message in client.messages]
+        assert bodies == (["step", "last"] if no_ack else ["last"])
+        assert client.sqs.count("SendMessage") == (2 if no_ack else 3)
+
+    def test_it_is_handed_to_who_gets_it(self, client: Client) -> None:
+        step = mark_hop(OutgoingMessage(body="step"), client.clock.now() + timedelta(hours=1))
+        client.sqs.send(client.channel.directory.address("celery").url, step)
+
+        assert client.channel.basic_get("celery").body == b"step"
 
     def test_the_prefetch_count_holds(self, client: Client) -> None:
         for _ in range(5):

@@ -6,10 +6,10 @@ import pytest
 
 from celery_aws.broker.dead_letters import (
     DeadLetters,
-    Disposal,
     Rejected,
 )
 from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.errands import Disposal
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.queue_attributes import FACTS_SECONDS, queue_attributes
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage

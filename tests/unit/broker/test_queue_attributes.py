@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from celery_aws.broker.dead_letters import DeadLetters, Disposal, Rejected
+from celery_aws.broker.dead_letters import DeadLetters, Rejected
 from celery_aws.broker.directory import QueueAddress
+from celery_aws.broker.errands import Disposal
 from celery_aws.broker.queue_attributes import FACTS_SECONDS, QueueAttributes, queue_attributes
 from celery_aws.broker.size_limits import SizeLimits
 from celery_aws.core.messages import ReceivedMessage

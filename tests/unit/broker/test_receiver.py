@@ -8,10 +8,17 @@ from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
 from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
-from celery_aws.errors import ReceiverFailedError, ThrottledError, UnreachableError
+from celery_aws.errors import (
+    InvalidRequestError,
+    ReceiverFailedError,
+    ThrottledError,
+    UnreachableError,
+)
 from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing.clock import START
-from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench, take
+from tests.unit.broker.acking import LONG_SECONDS
+from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench, message_of, take
+from tests.unit.broker.early import send as send_early
 
 OTHER = AmqpQueue("other")
 
@@ -318,3 +325,76 @@ def test_what_is_worked_on_here_is_not_delivered_twice(
     bench.acker.delete(delivery.receipt)
     assert bench.acker.flush(PATIENCE_SECONDS)
     assert bench.bodies() == []
+
+
+class TestEarlyMessages:
+    """Put off, or taken back because that cannot be."""
+
+    def test_what_is_early_takes_no_credit_and_is_not_delivered(self, bench: Bench) -> None:
+        qos = bench.new_qos(prefetch_count=2)
+        receiver = bench.new_receiver(qos)
+        send_early(bench, 600)
+        bench.send("1")
+        receiver.start()
+
+        (delivery,) = taken(bench, 1)
+        assert bench.acker.flush(PATIENCE_SECONDS)
+
+        assert delivery.message.body == "1"
+        receiver.stop(0)
+        bench.sqs.close()
+        assert receiver.stop(PATIENCE_SECONDS)
+        assert qos.can_consume_max_estimate() == 1
+
+    def test_a_receiver_may_be_told_to_leave_them_to_its_consumer(self, bench: Bench) -> None:
+        receiver = bench.new_receiver(UnlimitedCredits(), puts_off=False)
+        body = send_early(bench, 600)
+
+        receiver.start()
+
+        assert [each.message.body for each in taken(bench, 1)] == [body]
+
+    def test_what_cannot_be_put_off_is_delivered_whoever_has_the_credits(
+        self, bench: Bench, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bench.address()
+        body = send_early(bench, 600)
+        bench.sqs.faults.fail("SendMessage", InvalidRequestError("too much of something"))
+        qos = bench.new_qos(prefetch_count=1)
+        receiver = bench.new_receiver(qos)
+        receiver.start()
+        (delivery,) = taken(bench, 1)
+
+        receiver.deliver(delivery)
+        qos.append(message_of(delivery.receipt, "tag"), "tag", reserved=True)
+
+        assert [message.body for message in bench.delivered] == [body]
+        receiver.stop(0)
+        bench.sqs.close()
+        assert receiver.stop(PATIENCE_SECONDS)
+        assert qos.can_consume_max_estimate() == 0
+        qos.ack("tag")
+        assert qos.can_consume_max_estimate() == 1
+        assert "receiver of queue celery failed" not in caplog.text
+
+    def test_after_a_cancel_it_is_given_back(self, bench: Bench) -> None:
+        body = send_early(bench, 600)
+        error = InvalidRequestError("too much of something")
+        bench.sqs.faults.fail("SendMessage", error, times=10)
+        bench.acker = bench.new_acker(linger_seconds=LONG_SECONDS)
+        qos = bench.new_qos(prefetch_count=1)
+        receiver = bench.new_receiver(qos)
+        receiver.start()
+        assert bench.poll_begins()
+        receiver.stop(0)
+
+        # What gives it back comes after its errand; and the last poll may be handed it once more.
+        for _ in range(2):
+            assert bench.acker.flush(PATIENCE_SECONDS)
+        assert receiver.stop(PATIENCE_SECONDS)
+        for _ in range(2):
+            assert bench.acker.flush(PATIENCE_SECONDS)
+
+        assert bench.visible() == [body]
+        assert bench.delivered == []
+        assert qos.can_consume_max_estimate() == 1

@@ -45,6 +45,7 @@ def test_the_names_and_defaults_are_those_of_the_issue() -> None:
         "table_name": ("AWS_DYNAMODB_TABLE_NAME", "celery"),
         "ttl_seconds": ("AWS_DYNAMODB_TTL_SECONDS", None),
         "create_table": ("AWS_DYNAMODB_CREATE_TABLE", True),
+        "coordination_table": ("AWS_DYNAMODB_COORDINATION_TABLE", None),
     }
 
 
@@ -158,3 +159,14 @@ def test_pydantics_findings_become_readable(given: dict[str, object], words: str
         made(**given)
     assert "s3cr3t" not in str(caught.value)
     assert str(readable(caught.value)) == words
+
+
+def test_the_coordination_table_goes_to_the_broker() -> None:
+    settings = made(
+        coordination_table="off", create_table=False, dynamodb_endpoint_url="http://localhost:8000"
+    )
+    options = settings.celery_config()["broker_transport_options"]
+
+    assert options["coordination_table"] is False
+    assert options["create_coordination_table"] is False
+    assert options["coordination_endpoint_url"] == "http://localhost:8000"

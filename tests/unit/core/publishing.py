@@ -15,6 +15,7 @@ from kombu.transport import memory
 
 from celery_aws.broker.message import SqsMessage
 from celery_aws.core.envelope import dump_envelope, encode_body, load_envelope
+from celery_aws.core.task_eta import received_timing
 
 SERIALIZERS = [
     "json",
@@ -70,6 +71,12 @@ def received(message: dict[str, Any]) -> dict[str, Any]:
     body, encoding = encode_body(message["body"])
     properties = {**message["properties"], "body_encoding": encoding, "delivery_tag": "1"}
     return load_envelope(dump_envelope({**message, "body": body, "properties": properties}))
+
+
+def received_eta(envelope: dict[str, Any]) -> datetime | None:
+    """Return the eta that the broker reads in an envelope."""
+    timing = received_timing(envelope)
+    return timing.eta if timing else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from celery.app.control import Control
 
-from celery_aws.core.control_messages import revoked_ids
+from celery_aws.core.control_messages import is_control_exchange, revoked_ids
 from tests.unit.core.publishing import SERIALIZERS, Publisher
 
 
@@ -74,6 +74,16 @@ def test_the_headers_say_that_it_is_a_task() -> None:
 )
 def test_what_is_no_command_revokes_nothing(body: Any) -> None:
     assert revoked_ids(_message(body)) == []
+
+
+@pytest.mark.parametrize(
+    ("exchange", "is_control"),
+    [("celery.pidbox", True), ("shop.pidbox", True), ("reply.celery.pidbox", False), ("", False)],
+)
+def test_control_commands_go_through_an_exchange_of_their_own(
+    exchange: str, is_control: bool
+) -> None:
+    assert is_control_exchange(exchange) is is_control
 
 
 def _message(body: Any) -> dict[str, Any]:

@@ -49,6 +49,15 @@ def test_a_message_that_nobody_reserved_can_be_held() -> None:
     assert Credits(prefetch_count=1).hold().hold().free == 0
 
 
+def test_what_is_overdrawn_is_made_up_for_before_anything_is_free() -> None:
+    credits_ = Credits(prefetch_count=2).reserve(2).overdraw(1)
+
+    assert credits_.free == 0
+    assert credits_.deliver().release(2).settle().free == 2
+    assert credits_.with_prefetch_count(3).free == 0
+    assert Credits().overdraw(1).free is None
+
+
 class TestWithinSlots:
     def test_where_slots_do_not_count_the_books_stay_as_they_are(self) -> None:
         credits_ = Credits(prefetch_count=2, held=2)

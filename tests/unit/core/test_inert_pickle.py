@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -95,7 +95,7 @@ def _replaced(data: Any, kind: type) -> Any:
         defaultdict(list, a=[1]),
         deque([1]),
         Decimal("1.5"),
-        uuid4(),
+        UUID(int=7),
         datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")),
         timezone.utc,
         functools.partial(print, "a"),

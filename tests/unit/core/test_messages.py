@@ -20,6 +20,19 @@ def test_a_second_receive_is_a_redelivery(
     assert message.redelivered(given_back_times=given_back_times) is redelivered
 
 
+@pytest.mark.parametrize("stored_body", [None, '{"body": "large", "properties": {}}'])
+def test_what_the_sender_wrote_is_read_once(stored_body: str | None) -> None:
+    message = ReceivedMessage(
+        message_id="1",
+        body='{"body": "small", "properties": {}}',
+        receipt_handle=ReceiptHandle("handle"),
+        stored_body=stored_body,
+    )
+
+    assert message.payload["body"] == ("small" if stored_body is None else "large")
+    assert message.payload is message.payload
+
+
 @pytest.mark.parametrize(("body", "size_bytes"), [("abc", 3), ("\u00e9", 2), ("", 0)])
 def test_a_body_counts_by_its_bytes(body: str, size_bytes: int) -> None:
     assert OutgoingMessage(body=body).size_bytes == size_bytes

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from celery_aws.core.envelope import load_envelope
-from celery_aws.core.task_eta import TaskTiming, moment, received_eta, task_timing
-from tests.unit.core.publishing import SERIALIZERS, Publisher, received
+from celery_aws.core.task_eta import TaskTiming, moment, task_timing
+from tests.unit.core.publishing import SERIALIZERS, Publisher, received, received_eta
 
 NOON = datetime(2099, 7, 1, 12, tzinfo=timezone.utc)
 LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)

@@ -13,8 +13,8 @@ from celery.worker import state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celery_aws.core.task_eta import received_eta, task_timing
-from tests.unit.core.publishing import SERIALIZERS, Publisher, received, workers_view
+from celery_aws.core.task_eta import task_timing
+from tests.unit.core.publishing import SERIALIZERS, Publisher, received, received_eta, workers_view
 
 ZONES = [
     "UTC",

@@ -2,10 +2,10 @@ import pytest
 
 from celery_aws.core.attributes import Item, text
 from celery_aws.errors import ThrottledError
-from celery_aws.results.batch_read import DEADLINE_SECONDS, read_batches
+from celery_aws.table.batches import DEADLINE_SECONDS, read_batches
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
-from tests.unit.results.conftest import TABLE
+from tests.unit.table.conftest import TABLE
 
 
 def stored(service: MemoryTableService, count: int) -> list[Item]:

@@ -1,0 +1,72 @@
+"""What the processes of a deployment share through the coordination table, for one broker."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celery_aws.aws.access import Access, beside
+from celery_aws.aws.dynamodb import TableService
+from celery_aws.clock import Clock
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.limits import DYNAMODB_TABLE_NAME_CHARACTERS_MAX
+from celery_aws.names import TableName
+from celery_aws.process import PerProcess
+from celery_aws.table.coordination import CoordinationTable
+from celery_aws.table.revocations import Revocations
+from celery_aws.table.schedule import Schedule
+
+#: Makes the service that asks DynamoDB: ``DynamoTableService``, or a test's double.
+TableServiceFactory = Callable[[Access], TableService]
+
+#: Behind the queue name prefix: who has queues of their own has a table of their own.
+TABLE_NAME = "celery-coordination"
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordination:
+    """One coordination table, by what is kept in it; safe to share between threads."""
+
+    table: CoordinationTable
+    schedule: Schedule
+    revocations: Revocations
+
+
+_per_process: PerProcess[tuple[object, ...], Coordination] = PerProcess()
+
+
+def coordination(
+    options: BrokerOptions, access: Access, services: TableServiceFactory, clock: Clock
+) -> Coordination | None:
+    """Return this process's one, or None if the option is off.
+
+    Args:
+        options: of the broker.
+        access: of the broker.
+        services: makes the service that asks DynamoDB.
+        clock: for what is stored.
+
+    Costs no request.
+    """
+    if options.coordination_table is False:
+        return None
+    name = table_name(options)
+    found = beside(access, options.coordination_endpoint_url)
+    creates = options.create_coordination_table
+
+    def make() -> Coordination:
+        table = CoordinationTable(service=services(found), name=name, creates=creates, clock=clock)
+        return Coordination(
+            table=table, schedule=Schedule(table), revocations=Revocations(table=table)
+        )
+
+    return _per_process.get((found.key(), name, creates, services, clock), make)
+
+
+def table_name(options: BrokerOptions) -> TableName:
+    """Return the name of the coordination table that the options name, or the default."""
+    if options.coordination_table:
+        return TableName(options.coordination_table)
+    prefix = _NOT_IN_NAMES.sub("-", options.queue_name_prefix)
+    return TableName(prefix[: DYNAMODB_TABLE_NAME_CHARACTERS_MAX - len(TABLE_NAME)] + TABLE_NAME)

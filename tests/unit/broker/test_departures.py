@@ -1,0 +1,425 @@
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from celery_aws.aws.access import Access
+from celery_aws.broker.coordination import Coordination
+from celery_aws.broker.departures import HOLD_SECONDS_MAX, Departures, Destination
+from celery_aws.broker.directory import QueueDirectory
+from celery_aws.broker.large_messages import LargeMessages
+from celery_aws.config.broker import parse_broker_options
+from celery_aws.core.envelope import load_envelope
+from celery_aws.core.large_messages import load_pointer
+from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.parked_messages import parked_task_id
+from celery_aws.core.schedule import FIFO, STANDARD, Lane, ScheduledTask
+from celery_aws.core.scheduled_items import PARTS, scheduled_task
+from celery_aws.core.task_eta import TaskTiming
+from celery_aws.errors import (
+    AccessDeniedError,
+    InvalidRequestError,
+    MessageTooLargeError,
+    TableNotFoundError,
+    UnsupportedError,
+)
+from celery_aws.limits import SQS_MESSAGE_BYTES
+from celery_aws.names import AmqpQueue, QueueName, TableName
+from celery_aws.table.coordination import CoordinationTable
+from celery_aws.table.revocations import Revocations
+from celery_aws.table.schedule import Schedule
+from celery_aws.testing.clock import FakeClock
+from celery_aws.testing.memory_dynamodb import MemoryTableService
+from celery_aws.testing.memory_s3 import MemoryS3
+from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.conftest import BUCKET, QUEUE, URL, Connect
+
+FIFO_QUEUE = AmqpQueue("orders.fifo")
+TABLE = TableName("celery-coordination")
+MESSAGE = OutgoingMessage(body='{"body": "[]"}')
+
+
+class Publisher:
+    """The way out of one connection."""
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        sqs: MemorySqs,
+        tables: MemoryTableService,
+        s3: MemoryS3,
+        **options: Any,
+    ) -> None:
+        self.clock = clock
+        self.sqs = sqs
+        parsed = parse_broker_options(options)
+        access = Access(region="eu-west-1")
+        self.directory = QueueDirectory(parsed, access, lambda _: sqs, clock)
+        table = CoordinationTable(
+            service=tables, name=TABLE, creates=parsed.create_coordination_table, clock=clock
+        )
+        self.schedule = Schedule(table)
+        coordination = Coordination(
+            table=table, schedule=self.schedule, revocations=Revocations(table=table)
+        )
+        self.departures = Departures(
+            parsed,
+            LargeMessages(parsed, s3, clock),
+            None if parsed.coordination_table is False else coordination,
+            clock,
+        )
+
+    def send(
+        self,
+        seconds: float | None,
+        message: OutgoingMessage = MESSAGE,
+        *,
+        queue: AmqpQueue = QUEUE,
+        task_id: str | None = "id",
+    ) -> None:
+        eta = None if seconds is None else self.clock.now() + timedelta(seconds=seconds)
+        if queue == FIFO_QUEUE:
+            message = replace(message, message_group_id="g", message_deduplication_id="d")
+        destination = Destination(
+            queue=queue, name=self.directory.name(queue), address=self.directory.address(queue)
+        )
+        timing = TaskTiming(task_id=task_id, task="shop.mail", eta=eta)
+        self.departures.send(destination, message, timing)
+
+    def delays(self, queue: AmqpQueue = QUEUE) -> list[float]:
+        sent = self.sqs.messages(QueueName(queue))
+        return [message.visible_at - message.sent_at for message in sent]
+
+    def parked(self, lane: Lane = STANDARD) -> list[ScheduledTask]:
+        found = []
+        for marker in self.schedule.markers(lane):
+            for page in self.schedule.entries(marker.shard):
+                found += [self.schedule.task_of(entry) for entry in page]
+        return [task for task in found if task is not None]
+
+
+Publishers = Callable[..., Publisher]
+
+
+@pytest.fixture
+def publishers(
+    clock: FakeClock, sqs: MemorySqs, tables: MemoryTableService, s3: MemoryS3
+) -> Publishers:
+    return lambda **options: Publisher(clock, sqs, tables, s3, **options)
+
+
+@pytest.fixture
+def publisher(publishers: Publishers) -> Publisher:
+    return publishers()
+
+
+# Standard queues.
+
+
+@pytest.mark.parametrize(
+    ("seconds", "delay"),
+    [(None, 0), (-60, 0), (0, 0), (5, 0), (6, 5), (60, 59), (899, 898), (900, 899)],
+)
+def test_what_sqs_can_delay_it_delays(
+    publisher: Publisher, seconds: float | None, delay: int
+) -> None:
+    publisher.send(seconds)
+
+    assert publisher.delays() == [delay]
+    assert publisher.parked() == []
+
+
+@pytest.mark.parametrize("seconds", [901, 3_600, 20 * 86_400, 3_000 * 86_400])
+def test_what_is_due_later_is_parked(
+    publisher: Publisher, clock: FakeClock, seconds: float
+) -> None:
+    publisher.send(seconds)
+
+    (task,) = publisher.parked()
+    assert publisher.delays() == []
+    assert task.due == clock.now() + timedelta(seconds=seconds)
+    assert task.send_after == task.due - timedelta(seconds=900)
+    assert (task.task_id, task.task, task.queue) == ("id", "shop.mail", "celery")
+    assert task.message.body == MESSAGE.body
+    assert parked_task_id(task.message.message_attributes) == "id"
+
+
+def test_how_short_an_eta_is_held_by_a_worker_can_be_said(publishers: Publishers) -> None:
+    publisher = publishers(short_eta_seconds=120)
+    publisher.send(120)
+    publisher.send(121)
+
+    assert publisher.delays() == [0, 120]
+
+
+def test_a_short_eta_asks_nobody_anything(publisher: Publisher, sqs: MemorySqs) -> None:
+    publisher.directory.address(QUEUE)
+    before = sqs.count("GetQueueAttributes")
+    publisher.send(5)
+    publisher.send(30)
+
+    assert sqs.count("GetQueueAttributes") == before
+
+
+def test_a_queue_that_forgets_soon_gets_no_long_delays(
+    publisher: Publisher, sqs: MemorySqs
+) -> None:
+    sqs.create_queue(QueueName("short"), {"MessageRetentionPeriod": "120"}, {})
+    for seconds in (30, 60, 61, 600):
+        publisher.send(seconds, queue=AmqpQueue("short"))
+
+    assert publisher.delays(AmqpQueue("short")) == [29, 59]
+    waits = sorted((task.due - task.send_after).total_seconds() for task in publisher.parked())
+    assert waits == [60, 60]
+
+
+def test_an_explicit_delay_is_stronger_than_an_eta(publisher: Publisher) -> None:
+    publisher.send(3_600, replace(MESSAGE, delay_seconds=7))
+    publisher.send(3_600, replace(MESSAGE, delay_seconds=0))
+
+    assert publisher.delays() == [7, 0]
+    assert publisher.parked() == []
+
+
+def test_a_task_without_an_id_is_parked_too(publisher: Publisher) -> None:
+    publisher.send(3_600, task_id=None)
+    publisher.send(3_600, task_id=None)
+
+    assert len(publisher.parked()) == 2
+
+
+def test_the_queue_is_the_one_of_the_priority(connect: Connect, sqs: MemorySqs) -> None:
+    app = new_app(connect, priority_steps=[0, 5])
+    send_task(app, "shop.mail", countdown=3_600, priority=7)
+
+    (task,) = parked_by(app)
+    assert task.queue != "celery"
+    assert str(task.queue_url).endswith(f"/{task.queue}")
+
+
+# FIFO queues.
+
+
+@pytest.mark.parametrize(("seconds", "early"), [(6, 1), (899, 1), (3_600, 1), (20 * 86_400, 1)])
+def test_a_fifo_queue_has_everything_parked(
+    publisher: Publisher, sqs: MemorySqs, seconds: float, early: float
+) -> None:
+    publisher.directory.address(FIFO_QUEUE)
+    before = sqs.count("GetQueueAttributes")
+    publisher.send(seconds, queue=FIFO_QUEUE)
+
+    (task,) = publisher.parked(FIFO)
+    assert (task.due - task.send_after).total_seconds() == early
+    assert (task.message.message_group_id, task.message.message_deduplication_id) == ("g", "d")
+    assert publisher.parked(STANDARD) == []
+    assert sqs.count("GetQueueAttributes") == before
+
+
+def test_a_short_eta_on_a_fifo_queue_goes_at_once(publisher: Publisher) -> None:
+    publisher.send(5, queue=FIFO_QUEUE)
+
+    assert publisher.delays(FIFO_QUEUE) == [0]
+
+
+# Large messages.
+
+
+def test_what_is_larger_than_an_item_is_parked_in_parts(
+    publisher: Publisher, tables: MemoryTableService
+) -> None:
+    body = "".join(random.Random(4).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=1_000_000))
+    publisher.send(3_600, replace(MESSAGE, body=body))
+
+    (task,) = publisher.parked()
+    assert task.message.body == body
+    assert any(PARTS in item for item in tables.items(TABLE))
+
+
+def test_what_is_larger_than_its_queue_takes_is_parked_as_a_pointer(
+    publishers: Publishers, s3: MemoryS3
+) -> None:
+    publisher = publishers(large_message_bucket=BUCKET)
+    publisher.send(3_600, replace(MESSAGE, body="x" * (SQS_MESSAGE_BYTES + 1)))
+
+    (task,) = publisher.parked()
+    pointer = load_pointer(task.message.body)
+    assert pointer is not None
+    assert len(s3.get(pointer.bucket, pointer.key)) > SQS_MESSAGE_BYTES
+    assert parked_task_id(task.message.message_attributes) == "id"
+
+
+def test_the_mark_counts(publishers: Publishers) -> None:
+    # Without it the message would just fit.
+    body = "x" * SQS_MESSAGE_BYTES
+    publishers().send(60, replace(MESSAGE, body=body))
+    with pytest.raises(MessageTooLargeError):
+        publishers().send(3_600, replace(MESSAGE, body=body))
+
+    publisher = publishers(large_message_bucket=BUCKET)
+    publisher.send(3_600, replace(MESSAGE, body=body))
+    (task,) = publisher.parked()
+    assert task.message.size_bytes < 1_000
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        replace(MESSAGE, message_group_id="a group"),
+        replace(MESSAGE, message_attributes={"a": {"StringValue": "v"}}),
+        replace(
+            MESSAGE,
+            message_attributes={
+                str(number): {"DataType": "String", "StringValue": "v"} for number in range(11)
+            },
+        ),
+    ],
+)
+def test_what_sqs_would_refuse_when_it_is_moved_is_refused_now(
+    publisher: Publisher, message: OutgoingMessage, tables: MemoryTableService
+) -> None:
+    with pytest.raises(InvalidRequestError, match="sqs SendMessage for celery"):
+        publisher.send(3_600, message)
+
+    assert tables.requests == {}
+
+
+def test_a_table_that_may_not_be_made_is_an_error_with_a_remedy(
+    publishers: Publishers, sqs: MemorySqs
+) -> None:
+    publisher = publishers(create_coordination_table=False)
+
+    with pytest.raises(TableNotFoundError, match="create-table") as raised:
+        publisher.send(3_600)
+
+    assert raised.value.resource == TABLE
+    assert sqs.messages(QueueName("celery")) == []
+
+
+def test_a_table_that_may_not_be_written_to_is_an_error_with_a_remedy(
+    publisher: Publisher, tables: MemoryTableService
+) -> None:
+    refused = AccessDeniedError("no", service="dynamodb", operation="PutItem", resource=TABLE)
+    tables.fail_next("PutItem", refused)
+
+    with pytest.raises(AccessDeniedError, match="grant dynamodb:PutItem"):
+        publisher.send(3_600)
+
+
+# Without the table.
+
+
+def test_without_a_table_long_delays_are_taken_in_steps(
+    publishers: Publishers, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = publishers(coordination_table=False)
+    publisher.send(900)
+    assert caplog.messages == []
+
+    publisher.send(3_600)
+    publisher.send(7_200)
+
+    assert publisher.delays() == [899, 900, 900]
+    (warning,) = caplog.messages
+    assert "'coordination_table'" in warning
+    assert "every 900 s" in warning
+    assert "some 12 requests" in warning
+
+
+def test_each_queue_has_a_warning_of_its_own(
+    publishers: Publishers, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = publishers(coordination_table=False)
+    for _ in range(3):
+        publisher.send(3_600)
+        publisher.send(3_600, queue=AmqpQueue("mails"))
+
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+
+
+def test_without_a_table_a_worker_holds_what_is_on_a_fifo_queue(publishers: Publishers) -> None:
+    publisher = publishers(coordination_table=False)
+    publisher.send(HOLD_SECONDS_MAX, queue=FIFO_QUEUE)
+    assert publisher.delays(FIFO_QUEUE) == [0]
+
+    with pytest.raises(UnsupportedError, match=r"39601 s, only for 39600.*'coordination_table'"):
+        publisher.send(HOLD_SECONDS_MAX + 1, queue=FIFO_QUEUE)
+
+
+# As Celery publishes.
+
+
+def new_app(connect: Connect, *, protocol: int = 2, **options: Any) -> Celery:
+    connect()  # its doubles
+    app = Celery("shop", broker=URL, set_as_current=False, task_protocol=protocol)
+    app.conf.broker_transport_options = {"region": "eu-west-1", **options}
+    return app
+
+
+def send_task(app: Celery, name: str, **options: Any) -> None:
+    # Not by the pool, which kombu shares between apps of one URL.
+    with app.connection_for_write() as connection:
+        app.send_task(name, connection=connection, **options)
+
+
+def parked_by(app: Celery, lane: Lane = STANDARD) -> list[ScheduledTask]:
+    with app.connection_for_write() as connection:
+        coordination = connection.transport.coordination
+    return [
+        scheduled_task(entry)
+        for marker in coordination.schedule.markers(lane)
+        for page in coordination.schedule.entries(marker.shard)
+        for entry in page
+    ]
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+@pytest.mark.parametrize("serializer", ["json", "pickle", "yaml"])
+def test_every_protocol_and_serializer_is_parked(
+    connect: Connect, clock: FakeClock, protocol: int, serializer: str
+) -> None:
+    app = new_app(connect, protocol=protocol)
+    # Celery makes etas of countdowns by the clock of the machine.
+    due = clock.now() + timedelta(days=3)
+    send_task(app, "shop.mail", task_id="42", eta=due, serializer=serializer)
+
+    (task,) = parked_by(app)
+    assert (task.task_id, task.task, task.due) == ("42", "shop.mail", due)
+    assert load_envelope(task.message.body)["properties"]["correlation_id"] == "42"
+
+
+def test_naive_etas_and_zones_mean_what_the_worker_takes_them_for(
+    connect: Connect, clock: FakeClock
+) -> None:
+    app = new_app(connect)
+    due = clock.now() + timedelta(days=3)
+    for eta in (due.replace(tzinfo=None), due.astimezone(timezone(timedelta(hours=9)))):
+        send_task(app, "shop.mail", eta=eta)
+
+    assert {task.due for task in parked_by(app)} == {due}
+
+
+def test_an_explicit_delay_beats_the_eta_of_a_task(
+    connect: Connect, sqs: MemorySqs, clock: FakeClock
+) -> None:
+    app = new_app(connect)
+    send_task(app, "shop.mail", eta=clock.now() + timedelta(days=3), delay_seconds=30)
+
+    (message,) = sqs.messages(QueueName("celery"))
+    assert message.visible_at - message.sent_at == 30
+
+
+def test_what_is_no_task_is_never_parked(connect: Connect, sqs: MemorySqs) -> None:
+    app = new_app(connect)
+    eta = datetime(2999, 1, 1, tzinfo=timezone.utc).isoformat()
+    with app.connection_for_write() as connection:
+        connection.Producer().publish({"eta": eta}, routing_key="celery", headers={"eta": eta})
+
+    assert len(sqs.messages(QueueName("celery"))) == 1
