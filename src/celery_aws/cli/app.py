@@ -15,6 +15,12 @@ def celery_app(ctx: click.Context) -> Any:
     app = getattr(ctx.obj, "app", None)
     if app is None:
         raise click.UsageError(
-            f"this command needs a Celery app: celery -A proj aws {ctx.info_name}", ctx
+            f"this command needs a Celery app: celery -A proj aws {_words(ctx)}", ctx
         )
     return app
+
+
+def _words(ctx: click.Context) -> str:
+    """Return how the command is called, behind the name of the script."""
+    _, *words = ctx.command_path.split(" ")
+    return " ".join(words)

@@ -1,4 +1,4 @@
-"""The click group ``aws``: finds its commands by name, imports one when it is used.
+"""The click group ``aws``: its commands, and what they exit with.
 
 Celery loads every group under ``celery.commands`` whenever ``celery`` is called, ``celery
 worker`` included: this module must stay as cheap as click itself. Facts: celery/bin/celery.py
@@ -7,40 +7,24 @@ worker`` included: this module must stay as cheap as click itself. Facts: celery
 Exit codes: 0 fine, 1 findings or a process that failed, 2 usage or settings, 3 AWS refused.
 """
 
-from importlib import import_module
 from typing import Any
 
 import click
 
+from celery_aws.cli.lazy import LazyGroup
 from celery_aws.errors import AwsError, CeleryAwsError, ConfigurationError
 
 #: Commands, each in a module of its own (``-`` becomes ``_``) under the name ``command``, with
 #: the line that the overview shows.
 COMMANDS = {
-    "create-table": "Create the results table.",
+    "create-table": "Create the results table and the coordination table.",
     "local": "Run an AWS on this machine, for development and tests.",
+    "schedule": "Look at parked tasks, and cancel them or let them run now.",
 }
 
 
-class AwsGroup(click.Group):
-    """Commands by name, imported late; the package's errors become exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the names, without importing anything."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"celery_aws.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the overview, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+class AwsGroup(LazyGroup):
+    """The package's errors become exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of the package is shown as its text."""
@@ -58,7 +42,11 @@ def exit_code(error: CeleryAwsError) -> int:
     return 3 if isinstance(error, AwsError) else 1
 
 
-@click.group(cls=AwsGroup)
+@click.group(
+    cls=AwsGroup,
+    commands_at={name: f"celery_aws.cli.{name.replace('-', '_')}" for name in COMMANDS},
+    summaries=COMMANDS,
+)
 def aws() -> None:
     """Amazon SQS and DynamoDB for Celery."""
 

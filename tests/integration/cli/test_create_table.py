@@ -25,15 +25,17 @@ def tables() -> list[str]:
 
 def test_asks_before_it_creates(aws_environment: AwsEnvironment) -> None:
     table = aws_environment.results_table
+    coordination = f"{aws_environment.queue_name_prefix}celery-coordination"
     refused = create_table(aws_environment, typed="n\n")
     assert refused.exit_code == 1
     assert f"/{table}" in refused.stderr
-    assert table not in tables()
+    assert coordination in refused.stderr
+    assert not {table, coordination} & set(tables())
 
     granted = create_table(aws_environment, typed="y\n")
     assert granted.exit_code == 0
-    assert granted.stdout == f"{table}\n"
-    assert table in tables()
+    assert granted.stdout == f"{table}\n{coordination}\n"
+    assert {table, coordination} <= set(tables())
 
 
 def test_says_what_it_found_and_did(aws_environment: AwsEnvironment) -> None:
@@ -43,9 +45,16 @@ def test_says_what_it_found_and_did(aws_environment: AwsEnvironment) -> None:
         "created": True,
         "ttl_enabled": True,
         "on_demand": True,
+        "coordination": {
+            "table": f"{aws_environment.queue_name_prefix}celery-coordination",
+            "created": True,
+            "ttl_enabled": True,
+            "on_demand": True,
+        },
     }
     assert json.loads(second.stdout)["created"] is False
-    assert "exists." in second.stderr
+    assert json.loads(second.stdout)["coordination"]["created"] is False
+    assert second.stderr.count(": exists.") == 2
 
 
 def test_an_aws_that_does_not_answer_is_exit_code_3(
