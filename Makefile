@@ -8,7 +8,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 OLDEST := celery==5.5.0 kombu==5.5.2
 
 # The checked folders.
-CODE := src tests examples
+CODE := src tests examples bench
 PACKAGE := $(shell find src -type f -name '*.py') README.md LICENSE
 
 # Most of the time is spent waiting for workers: two files of tests at once, each in its order.
@@ -51,6 +51,7 @@ test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but m
 
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)
+	$(BIN)/python -m pytest -m soak -s tests/simulation
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
 	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
