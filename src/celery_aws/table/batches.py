@@ -5,8 +5,10 @@ left out is asked for again: at once while something is done, with growing waits
 and not beyond a deadline.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias, TypeVar
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.clock import Clock
@@ -18,6 +20,11 @@ from celery_aws.names import TableName
 
 #: How long one call may be put off by AWS, all its batches together.
 DEADLINE_SECONDS = 30.0
+
+T = TypeVar("T")
+
+#: Asks for a batch of keys; returns the answer, and the keys that AWS left out of it.
+Ask: TypeAlias = Callable[[list[Item]], tuple[T, list[Item]]]
 
 _WAITS = Backoff(base_seconds=0.05, cap_seconds=2.0)
 
@@ -45,21 +52,14 @@ def read_batches(
 
     Costs one request for each 100 keys, more if AWS leaves some out.
     """
-    deadline = clock.monotonic() + DEADLINE_SECONDS
-    rest = iter(keys)
-    left_out: list[Item] = []
-    attempt = 0
-    while batch := [*left_out, *islice(rest, DYNAMODB_BATCH_GET_KEYS - len(left_out))]:
+
+    def ask(batch: list[Item]) -> tuple[list[Item], list[Item]]:
         got = service.batch_get(table, batch, consistent=True)
-        yield from got.items
-        left_out = got.unprocessed_keys
-        if len(left_out) < len(batch):
-            attempt = 0
-            continue
-        if clock.monotonic() >= deadline:
-            raise _given_up("BatchGetItem", table, len(left_out))
-        clock.sleep(_WAITS.wait_seconds(attempt, random))
-        attempt += 1
+        return got.items, got.unprocessed_keys
+
+    work = _Work(operation="BatchGetItem", table=table, clock=clock, random=random)
+    for items in work.answers(keys, DYNAMODB_BATCH_GET_KEYS, ask):
+        yield from items
 
 
 def delete_batches(
@@ -85,27 +85,47 @@ def delete_batches(
 
     Costs one request for each 25 keys, more if AWS leaves some out.
     """
-    deadline = clock.monotonic() + DEADLINE_SECONDS
-    rest = iter(keys)
-    left_out: list[Item] = []
-    attempt = 0
-    while batch := [*left_out, *islice(rest, DYNAMODB_BATCH_WRITE_ENTRIES - len(left_out))]:
-        left_out = list(service.write_batch(table, deletes=batch).unprocessed_deletes)
-        if len(left_out) < len(batch):
-            attempt = 0
-            continue
-        if clock.monotonic() >= deadline:
-            raise _given_up("BatchWriteItem", table, len(left_out))
-        clock.sleep(_WAITS.wait_seconds(attempt, random))
-        attempt += 1
+
+    def ask(batch: list[Item]) -> tuple[None, list[Item]]:
+        return None, service.write_batch(table, deletes=batch).unprocessed_deletes
+
+    work = _Work(operation="BatchWriteItem", table=table, clock=clock, random=random)
+    for _ in work.answers(keys, DYNAMODB_BATCH_WRITE_ENTRIES, ask):
+        pass
 
 
-def _given_up(operation: str, table: TableName, missing: int) -> ThrottledError:
-    return ThrottledError(
-        f"{missing} keys were left unprocessed for {DEADLINE_SECONDS:.0f} s",
-        service="dynamodb",
-        operation=operation,
-        code="UnprocessedKeys",
-        resource=table,
-        remedy="Raise the table's capacity, or make it on demand",
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """One call that may take many batches."""
+
+    operation: str
+    table: TableName
+    clock: Clock
+    random: Random
+
+    def answers(self, keys: Iterable[Item], most: int, ask: Ask[T]) -> Iterator[T]:
+        """Yield the answers to batches of up to ``most`` keys, until none is left out."""
+        deadline = self.clock.monotonic() + DEADLINE_SECONDS
+        rest = iter(keys)
+        left_out: list[Item] = []
+        attempt = 0
+        while batch := [*left_out, *islice(rest, most - len(left_out))]:
+            answer, left_out = ask(batch)
+            yield answer
+            if len(left_out) < len(batch):
+                attempt = 0
+                continue
+            if self.clock.monotonic() >= deadline:
+                raise self._given_up(len(left_out))
+            self.clock.sleep(_WAITS.wait_seconds(attempt, self.random))
+            attempt += 1
+
+    def _given_up(self, missing: int) -> ThrottledError:
+        return ThrottledError(
+            f"{missing} keys were left unprocessed for {DEADLINE_SECONDS:.0f} s",
+            service="dynamodb",
+            operation=self.operation,
+            code="UnprocessedKeys",
+            resource=self.table,
+            remedy="Raise the table's capacity, or make it on demand",
+        )
