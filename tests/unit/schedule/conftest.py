@@ -200,3 +200,17 @@ def world(clock: FakeClock) -> Iterator[World]:
 @pytest.fixture
 def process(world: World) -> Process:
     return Process(world, "worker")
+
+
+@pytest.fixture
+def mover(process: Process) -> Mover:
+    return process.mover
+
+
+@pytest.fixture
+def other(world: World) -> Process:
+    return Process(world, "other")
+
+
+def markers(world: World) -> int:
+    return sum(item["pk"]["S"] == "schedule#standard" for item in world.items())

@@ -1,13 +1,9 @@
 import logging
 import threading
-from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from celery_aws.core.schedule import BUCKET_SECONDS, FIFO, STANDARD, Lane, Shard
+from celery_aws.core.schedule import FIFO, STANDARD
 from celery_aws.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -16,8 +12,6 @@ from celery_aws.errors import (
 )
 from celery_aws.names import AmqpQueue
 from celery_aws.schedule.mover import Mover
-from celery_aws.schedule.outbox import REST_SECONDS
-from celery_aws.table.schedule import MARKER_REST_SECONDS, MARKER_SECONDS, Schedule
 from celery_aws.testing.clock import FakeClock
 from tests.unit.schedule.conftest import (
     FIFO_QUEUE,
@@ -29,20 +23,6 @@ from tests.unit.schedule.conftest import (
 )
 
 PERIOD = STANDARD.period_seconds
-
-
-@pytest.fixture
-def mover(process: Process) -> Mover:
-    return process.mover
-
-
-@pytest.fixture
-def other(world: World) -> Process:
-    return Process(world, "other")
-
-
-def markers(world: World) -> int:
-    return sum(item["pk"]["S"] == "schedule#standard" for item in world.items())
 
 
 # Turns.
@@ -140,6 +120,20 @@ def test_without_a_table_it_is_looked_for_once_a_period(world: World, clock: Fak
     process.mover.turn()
 
     assert len(world.sent()) == 1
+
+
+def test_it_says_what_it_moved(
+    mover: Mover, world: World, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.new_queue(AmqpQueue("mails"))
+    world.park(2)
+    world.park(1, queue=AmqpQueue("mails"))
+    clock.advance(200)
+
+    mover.turn()
+
+    assert "moved 3 parked task(s) (standard) to SQS" in caplog.text
 
 
 # Failures.
@@ -303,309 +297,3 @@ def test_the_thread_moves_and_releases(world: World) -> None:
 
     assert len(world.sent()) == 1
     assert process.tables.log[-1] == "delete_item"
-
-
-# Lateness.
-
-
-@pytest.fixture
-def slow(process: Process, clock: FakeClock) -> Process:
-    """A process to which SQS answers after five seconds."""
-    lock = threading.Lock()
-
-    def five_seconds(_: str, place: str) -> None:
-        if place == "after":
-            with lock:
-                clock.advance(5)
-
-    process.queues.on_boundary = five_seconds
-    return process
-
-
-def test_a_late_backlog_is_moved_eight_shards_at_once(
-    slow: Process, world: World, clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    names = world.park(600)
-    clock.advance(2_000)
-    together = threading.Barrier(8)
-    met: list[str] = []
-
-    def meet(_: str, place: str) -> None:
-        if place == "before" and len(met) < 8:
-            met.append(threading.current_thread().name)
-            together.wait(10)  # broken unless eight come
-
-    slow.queues.on_boundary = meet
-    slow.mover.turn()
-
-    assert len(set(met)) == 8
-    assert world.copies() == dict.fromkeys(names, 1)
-    assert "parked tasks are late: 8 shards are moved at once" in caplog.text
-
-
-def test_what_is_on_time_is_moved_one_batch_after_the_other(
-    slow: Process, world: World, clock: FakeClock
-) -> None:
-    world.park(400, due_seconds=910)
-    clock.advance(20)
-    names = set()
-    five_seconds = slow.queues.on_boundary
-    assert five_seconds is not None
-
-    def note(name: str, place: str) -> None:
-        names.add(threading.current_thread().name)
-        five_seconds(name, place)
-
-    slow.queues.on_boundary = note
-    while world.entries():
-        slow.mover.turn()
-
-    assert names == {threading.current_thread().name}
-
-
-def test_markers_of_empty_shards_and_refused_tasks_are_no_late_backlog(
-    mover: Mover, world: World, clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    world.park(2)
-    world.sqs.faults.refuse_entries(
-        "SendMessageBatch", code="InvalidMessageContents", sender_fault=True, times=1_000
-    )
-    clock.advance(200)
-    for _ in range(60):
-        clock.advance(mover.turn())
-
-    assert len(world.entries()) > 0
-    assert "are late" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("lane", "queue", "due_seconds"),
-    [(STANDARD, AmqpQueue("gone"), 910), (FIFO, AmqpQueue("gone.fifo"), 11)],
-)
-def test_what_nobody_can_send_is_not_read_in_every_turn(
-    world: World, clock: FakeClock, lane: Lane, queue: AmqpQueue, due_seconds: float
-) -> None:
-    process = Process(world, "worker", creates_queues=False)
-    mover = process.new_mover(lane)
-    world.park(1, queue=queue, due_seconds=due_seconds)
-    clock.advance(100)
-    reads = []
-    for _ in range(1 + 12):
-        process.tables.log.clear()
-        mover.turn()
-        reads.append(process.tables.log.count("query") - 1)
-        clock.advance(lane.period_seconds)
-
-    assert reads[0] == 1
-    assert sum(reads) <= 6
-    world.new_queue(queue)
-    clock.advance(REST_SECONDS)
-    mover.turn()
-    assert len(world.sent(queue)) == 1
-
-
-def test_what_had_no_answer_is_read_in_the_next_turn(
-    mover: Mover, world: World, clock: FakeClock
-) -> None:
-    names = world.park(1, due_seconds=910)
-    clock.advance(100)
-    world.sqs.faults.fail("SendMessageBatch", ThrottledError("slow down"), times=2)
-    for _ in range(3):
-        assert world.sent() == []
-        clock.advance(mover.turn())
-
-    assert task_ids(world.sent()) == names
-
-
-def test_a_task_beside_what_nobody_can_send_goes_in_the_next_turn(
-    world: World, clock: FakeClock
-) -> None:
-    process = Process(world, "worker", creates_queues=False)
-    world.park(1, queue=AmqpQueue("gone"), due_seconds=1_000)
-    clock.advance(1_000)
-    for _ in range(3):
-        process.mover.turn()
-        clock.advance(PERIOD)
-    clock.advance(MARKER_SECONDS)
-    late = world.task("task-00000", clock.now() - timedelta(seconds=200))
-    Schedule(process.table).park(late, STANDARD)
-
-    process.mover.turn()
-
-    assert len(world.sent()) == 1
-
-
-def test_tasks_of_several_shards_share_a_batch(
-    mover: Mover, process: Process, world: World, clock: FakeClock
-) -> None:
-    world.park(10)
-    assert markers(world) > 1
-    clock.advance(200)
-
-    mover.turn()
-
-    assert process.queues.log == ["send_batch"]
-    assert process.tables.log.count("write_batch") == 1
-
-
-# FIFO queues.
-
-
-@given(
-    seconds=st.lists(st.floats(6.0, 20.0), min_size=1, max_size=12),
-    phase=st.floats(0, 5),
-)
-@settings(max_examples=50)
-def test_tasks_of_fifo_queues_go_to_the_second(seconds: list[float], phase: float) -> None:
-    clock = FakeClock()
-    world = World(clock)
-    world.new_queue(FIFO_QUEUE)
-    process = Process(world, "worker")
-    mover = process.new_mover(FIFO)
-    process.queues.on_boundary = lambda _name, _place: clock.advance(0.01)
-    clock.advance(phase)
-    parked_at = clock.monotonic()
-    names = [world.park(1, due_seconds=each, queue=FIFO_QUEUE)[0] for each in seconds]
-
-    while world.entries(FIFO):
-        clock.advance(mover.turn())
-        assert clock.monotonic() < 60
-
-    assert world.copies(FIFO_QUEUE) == dict.fromkeys(names, 1)
-    for message in world.sent(FIFO_QUEUE):
-        due = parked_at + seconds[names.index(task_ids([message])[0])]
-        # A second ahead, and then late only for the requests before it.
-        assert -1.01 <= message.sent_at - due <= -1.0 + 0.02 * (1 + len(seconds))
-
-
-def test_fifo_tasks_that_are_due_together_go_together(world: World, clock: FakeClock) -> None:
-    world.new_queue(FIFO_QUEUE)
-    process = Process(world, "worker")
-    names = world.park(25, due_seconds=10, queue=FIFO_QUEUE)
-    clock.advance(9)
-
-    process.new_mover(FIFO).turn()
-
-    assert world.copies(FIFO_QUEUE) == dict.fromkeys(names, 1)
-    assert process.queues.log == ["send_batch"] * 3
-
-
-def test_a_clock_that_is_set_back_makes_nobody_wait_for_what_comes_later(
-    world: World, clock: FakeClock, process: Process
-) -> None:
-    world.new_queue(FIFO_QUEUE)
-    world.park(1, due_seconds=60, queue=FIFO_QUEUE)
-    mover = process.new_mover(FIFO)
-    clock.advance(55)
-    mover.turn()
-    clock.advance(2)
-    right = clock.now
-    # After the Query that found it.
-    process.tables.meets()
-    process.tables.meets(after=lambda: setattr(clock, "now", lambda: right() - timedelta(hours=1)))
-
-    assert mover.turn() <= FIFO.period_seconds
-
-    assert world.sent(FIFO_QUEUE) == []
-    assert sum(clock.sleeps) <= FIFO.lookahead_seconds
-
-
-def test_fifo_leaders_are_found_sooner(world: World) -> None:
-    first, second = (Process(world, name).new_mover(FIFO) for name in ("a", "b"))
-
-    assert first.turn() == FIFO.period_seconds
-    assert second.turn() == FIFO.renew_seconds
-
-
-# Markers.
-
-
-def test_the_marker_of_an_empty_shard_goes_when_it_has_rested(
-    mover: Mover, world: World, clock: FakeClock
-) -> None:
-    world.park(1, due_seconds=910)
-    clock.advance(20)
-    mover.turn()
-    seen_at = clock.monotonic()
-    assert markers(world) == 1
-
-    gone_at = run_until(mover, clock, lambda: markers(world) == 0)
-
-    assert gone_at - seen_at >= MARKER_REST_SECONDS
-    assert gone_at <= seen_at + BUCKET_SECONDS + 2 * MARKER_REST_SECONDS
-
-
-def test_the_marker_of_a_bucket_that_is_not_over_stays(
-    mover: Mover, world: World, clock: FakeClock
-) -> None:
-    start = world.clock.now().replace(minute=10, second=0, microsecond=0)
-    clock.advance((start - clock.now()).total_seconds())
-    world.park(1, due_seconds=901)
-
-    gone_at = run_until(mover, clock, lambda: markers(world) == 0)
-
-    assert gone_at - (start - clock._start).total_seconds() > BUCKET_SECONDS
-
-
-def test_the_marker_of_a_shard_with_tasks_stays(
-    mover: Mover, world: World, clock: FakeClock
-) -> None:
-    world.park(1)
-    world.sqs.faults.refuse_entries(
-        "SendMessageBatch", code="InvalidMessageContents", sender_fault=True, times=1_000
-    )
-    for _ in range(60):
-        clock.advance(mover.turn())
-
-    assert (markers(world), len(world.entries())) == (1, 1)
-
-
-def test_a_marker_that_was_written_again_stays(
-    mover: Mover, process: Process, world: World, clock: FakeClock
-) -> None:
-    (name,) = world.park(1, due_seconds=910)
-    clock.advance(20)
-    unmarks: list[str] = []
-
-    def park_again(operation: str, place: str) -> None:
-        # Another publisher, between the look into the shard and the delete.
-        if operation == "delete_item" and place == "before" and not unmarks:
-            unmarks.append(operation)
-            due = clock.now() + timedelta(seconds=901)
-            task = world.task(name, due)
-            publisher = Process(world, "another")
-            publisher.schedule._mark(shard_of_marker(world))
-            publisher.schedule.park(task, STANDARD)
-
-    process.tables.on_boundary = park_again
-    run_until(mover, clock, lambda: bool(unmarks))
-
-    assert markers(world) >= 1
-    assert any(item["pk"]["S"] == "schedule#standard" for item in world.items())
-
-
-def shard_of_marker(world: World) -> Shard:
-    (marker,) = Process(world, "reader").schedule.markers(STANDARD)
-    return marker.shard
-
-
-def run_until(mover: Mover, clock: FakeClock, done: Callable[[], bool]) -> float:
-    """Take turns until something is so, and return when that was, in simulated seconds."""
-    while not done():
-        assert clock.monotonic() < 5_000
-        clock.advance(mover.turn())
-    return clock.monotonic()
-
-
-def test_it_says_what_it_moved(
-    mover: Mover, world: World, clock: FakeClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    world.new_queue(AmqpQueue("mails"))
-    world.park(2)
-    world.park(1, queue=AmqpQueue("mails"))
-    clock.advance(200)
-
-    mover.turn()
-
-    assert "moved 3 parked task(s) (standard) to SQS" in caplog.text
