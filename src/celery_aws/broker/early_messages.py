@@ -24,11 +24,11 @@ from celery_aws.clock import Clock
 from celery_aws.core.delay_plan import is_early, seconds_until
 from celery_aws.core.hop_marks import hop_due
 from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.outages import Outage
 from celery_aws.core.outgoing import message_sent_on
 from celery_aws.core.task_eta import TaskTiming, received_timing
 from celery_aws.errors import (
     AccessDeniedError,
-    AwsError,
     CeleryAwsError,
     CredentialsError,
     NotFoundError,
@@ -93,7 +93,7 @@ class EarlyMessages:
         self._clock = clock
         self._record = delivery_record()
         #: Why AWS could not be asked, and until when it is not asked again.
-        self._outages: dict[AmqpQueue, tuple[AwsError, float]] = {}
+        self._outages: dict[AmqpQueue, Outage] = {}
         #: Until when it is believed that AWS refuses.
         self._refused_until: dict[AmqpQueue, float] = {}
         self._warned: set[AmqpQueue] = set()
@@ -126,7 +126,7 @@ class EarlyMessages:
             disposal = self._disposal(receipt, early)
         except (TemporaryError, CredentialsError) as error:
             until = self._clock.monotonic() + OUTAGE_SECONDS
-            self._outages.setdefault(receipt.queue, (error, until))
+            self._outages.setdefault(receipt.queue, Outage(error, until))
             raise
         except BaseException:
             self._leaves()
@@ -206,10 +206,10 @@ class EarlyMessages:
         return self._clock.monotonic() < self._refused_until.get(queue, 0.0)
 
     def _raise_outage(self, queue: AmqpQueue) -> None:
-        error, until = self._outages.get(queue, (None, 0.0))
-        if error is not None and self._clock.monotonic() < until:
-            raise error.with_traceback(None)
-        self._outages.pop(queue, None)
+        outage = self._outages.get(queue)
+        if outage is not None:
+            outage.raise_if_on(self._clock.monotonic())
+            self._outages.pop(queue, None)
 
     def _has_room(self, queue: AmqpQueue) -> bool:
         patience = 0.0 if queue in self._outages else ROOM_SECONDS

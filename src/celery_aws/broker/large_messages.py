@@ -21,6 +21,7 @@ from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.core.large_messages import load_pointer, pause_seconds, pointing
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
+from celery_aws.core.outages import Outage
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import (
     AwsError,
@@ -70,7 +71,7 @@ class LargeMessages:
         self._limits = SizeLimits(clock)
         self._clock = clock
         #: Why S3 could not be read, and until when it is not asked again.
-        self._outage: tuple[AwsError, float] | None = None
+        self._outage: Outage | None = None
 
     def send(
         self,
@@ -210,14 +211,14 @@ class LargeMessages:
         pointer = load_pointer(message.body)
         if pointer is None:
             return message
-        if self._outage is not None and self._clock.monotonic() < self._outage[1]:
-            raise self._outage[0].with_traceback(None)
+        if self._outage is not None:
+            self._outage.raise_if_on(self._clock.monotonic())
         try:
             return replace(message, pointer=pointer, stored_body=self._store.get(pointer))
         except (ObjectNotFoundError, UnicodeDecodeError) as error:
             return replace(message, error=error)
         except TemporaryError as error:
-            self._outage = (error, self._clock.monotonic() + S3_REST_SECONDS)
+            self._outage = Outage(error, self._clock.monotonic() + S3_REST_SECONDS)
             raise
 
 

@@ -15,6 +15,7 @@ from celery_aws.clock import Clock
 from celery_aws.core.backoff import is_worth_logging
 from celery_aws.core.large_messages import pause_seconds
 from celery_aws.core.messages import ReceivedMessage
+from celery_aws.core.outages import Outage
 from celery_aws.core.parked_messages import parked_task_id
 from celery_aws.errors import AwsError, TemporaryError
 from celery_aws.names import ReceiptHandle
@@ -57,7 +58,7 @@ class RevokedTasks:
         self._worker_present = worker_present
         self._clock = clock
         #: Why DynamoDB could not be read, and until when it is not asked again.
-        self._outage: tuple[AwsError, float] | None = None
+        self._outage: Outage | None = None
         #: How often in a row it did not answer.
         self._failures = 0
         self._warned = False
@@ -95,12 +96,12 @@ class RevokedTasks:
         return LookedUp(ready=[_marked(each, parked, revoked) for each in messages])
 
     def _among(self, coordination: Coordination, task_ids: set[str]) -> set[str]:
-        if self._outage is not None and self._clock.monotonic() < self._outage[1]:
-            raise self._outage[0].with_traceback(None)
+        if self._outage is not None:
+            self._outage.raise_if_on(self._clock.monotonic())
         try:
             revoked = coordination.revocations.among(sorted(task_ids))
         except TemporaryError as error:
-            self._outage = (error, self._clock.monotonic() + OUTAGE_SECONDS)
+            self._outage = Outage(error, self._clock.monotonic() + OUTAGE_SECONDS)
             self._log_outage(error)
             raise
         self._failures = 0
