@@ -23,7 +23,7 @@ from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.parked_messages import mark_again
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.core.schedule import ScheduledTask
-from celery_aws.core.scheduled_items import QUEUE_URL, send_after_of
+from celery_aws.core.scheduled_items import QUEUE_URL, TASK_ID, send_after_of
 from celery_aws.core.table_keys import SORT
 from celery_aws.errors import (
     AwsError,
@@ -169,7 +169,11 @@ class Outbox:
             self._rest(_key(entry))
             return None
         if task is None:
-            # Its parts go after it was sent.
+            # Parts go after their task was sent, or long after it was due.
+            logger.warning(
+                "the message of parked task %s is gone: it was sent before; its entry is removed",
+                text_of(entry, TASK_ID),
+            )
             self._remove([entry])
         return task
 

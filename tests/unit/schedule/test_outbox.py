@@ -304,15 +304,16 @@ def test_a_large_message_comes_from_its_parts_and_takes_them_along(
 
 
 def test_an_entry_whose_parts_are_gone_was_sent_and_is_removed(
-    process: Process, world: World
+    process: Process, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world.park(1, body=incompressible(1_000_000))
+    (task_id,) = world.park(1, body=incompressible(1_000_000))
     for item in world.items():
         if item["pk"]["S"].startswith("part#"):
             world.tables.delete_item(TABLE, {"pk": item["pk"], "sk": item["sk"]})
 
     assert send(process, world) == 0
     assert (world.sent(), world.entries()) == ([], [])
+    assert f"the message of parked task {task_id} is gone" in caplog.text
 
 
 def test_an_entry_that_was_there_when_another_leader_died_says_so(
