@@ -4,24 +4,17 @@ import uuid
 
 import pytest
 
-from celery_aws.aws.access import Access
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
-from celery_aws.config.credentials import Credentials
 from celery_aws.names import TableName
 from celery_aws.testing.memory_dynamodb import MemoryTableService
+from tests.contract.conftest import local_access
 
 
 @pytest.fixture(scope="module", params=["memory", "local_aws"])
 def service(request: pytest.FixtureRequest) -> TableService:
     if request.param == "memory":
         return MemoryTableService()
-    return DynamoTableService(
-        Access(
-            region="eu-west-1",
-            endpoint_url=request.getfixturevalue("local_aws").endpoint_url,
-            credentials=Credentials(access_key_id="test", secret_access_key="test"),
-        )
-    )
+    return DynamoTableService(local_access(request))
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,10 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import Celery
 
 from celery_aws.aws.access import Access
 from celery_aws.broker.coordination import Coordination
@@ -14,12 +13,11 @@ from celery_aws.broker.departures import HOLD_SECONDS_MAX, Departures, Destinati
 from celery_aws.broker.directory import QueueDirectory
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.config.broker import parse_broker_options
-from celery_aws.core.envelope import load_envelope
 from celery_aws.core.large_messages import load_pointer
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.parked_messages import parked_task_id
 from celery_aws.core.schedule import FIFO, STANDARD, Lane, ScheduledTask
-from celery_aws.core.scheduled_items import PARTS, scheduled_task
+from celery_aws.core.scheduled_items import PARTS
 from celery_aws.core.task_eta import TaskTiming
 from celery_aws.errors import (
     AccessDeniedError,
@@ -37,7 +35,7 @@ from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_s3 import MemoryS3
 from celery_aws.testing.memory_sqs import MemorySqs
-from tests.unit.broker.conftest import BUCKET, QUEUE, URL, Connect
+from tests.unit.broker.conftest import BUCKET, QUEUE
 
 FIFO_QUEUE = AmqpQueue("orders.fifo")
 TABLE = TableName("celery-coordination")
@@ -193,15 +191,6 @@ def test_a_task_without_an_id_is_parked_too(publisher: Publisher) -> None:
     assert len(publisher.parked()) == 2
 
 
-def test_the_queue_is_the_one_of_the_priority(connect: Connect, sqs: MemorySqs) -> None:
-    app = new_app(connect, priority_steps=[0, 5])
-    send_task(app, "shop.mail", countdown=3_600, priority=7)
-
-    (task,) = parked_by(app)
-    assert task.queue != "celery"
-    assert str(task.queue_url).endswith(f"/{task.queue}")
-
-
 # FIFO queues.
 
 
@@ -351,75 +340,3 @@ def test_without_a_table_a_worker_holds_what_is_on_a_fifo_queue(publishers: Publ
 
     with pytest.raises(UnsupportedError, match=r"39601 s, only for 39600.*'coordination_table'"):
         publisher.send(HOLD_SECONDS_MAX + 1, queue=FIFO_QUEUE)
-
-
-# As Celery publishes.
-
-
-def new_app(connect: Connect, *, protocol: int = 2, **options: Any) -> Celery:
-    connect()  # its doubles
-    app = Celery("shop", broker=URL, set_as_current=False, task_protocol=protocol)
-    app.conf.broker_transport_options = {"region": "eu-west-1", **options}
-    return app
-
-
-def send_task(app: Celery, name: str, **options: Any) -> None:
-    # Not by the pool, which kombu shares between apps of one URL.
-    with app.connection_for_write() as connection:
-        app.send_task(name, connection=connection, **options)
-
-
-def parked_by(app: Celery, lane: Lane = STANDARD) -> list[ScheduledTask]:
-    with app.connection_for_write() as connection:
-        coordination = connection.transport.coordination
-    return [
-        scheduled_task(entry)
-        for marker in coordination.schedule.markers(lane)
-        for page in coordination.schedule.entries(marker.shard)
-        for entry in page
-    ]
-
-
-@pytest.mark.parametrize("protocol", [1, 2])
-@pytest.mark.parametrize("serializer", ["json", "pickle", "yaml"])
-def test_every_protocol_and_serializer_is_parked(
-    connect: Connect, clock: FakeClock, protocol: int, serializer: str
-) -> None:
-    app = new_app(connect, protocol=protocol)
-    # Celery makes etas of countdowns by the clock of the machine.
-    due = clock.now() + timedelta(days=3)
-    send_task(app, "shop.mail", task_id="42", eta=due, serializer=serializer)
-
-    (task,) = parked_by(app)
-    assert (task.task_id, task.task, task.due) == ("42", "shop.mail", due)
-    assert load_envelope(task.message.body)["properties"]["correlation_id"] == "42"
-
-
-def test_naive_etas_and_zones_mean_what_the_worker_takes_them_for(
-    connect: Connect, clock: FakeClock
-) -> None:
-    app = new_app(connect)
-    due = clock.now() + timedelta(days=3)
-    for eta in (due.replace(tzinfo=None), due.astimezone(timezone(timedelta(hours=9)))):
-        send_task(app, "shop.mail", eta=eta)
-
-    assert {task.due for task in parked_by(app)} == {due}
-
-
-def test_an_explicit_delay_beats_the_eta_of_a_task(
-    connect: Connect, sqs: MemorySqs, clock: FakeClock
-) -> None:
-    app = new_app(connect)
-    send_task(app, "shop.mail", eta=clock.now() + timedelta(days=3), delay_seconds=30)
-
-    (message,) = sqs.messages(QueueName("celery"))
-    assert message.visible_at - message.sent_at == 30
-
-
-def test_what_is_no_task_is_never_parked(connect: Connect, sqs: MemorySqs) -> None:
-    app = new_app(connect)
-    eta = datetime(2999, 1, 1, tzinfo=timezone.utc).isoformat()
-    with app.connection_for_write() as connection:
-        connection.Producer().publish({"eta": eta}, routing_key="celery", headers={"eta": eta})
-
-    assert len(sqs.messages(QueueName("celery"))) == 1
