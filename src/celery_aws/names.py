@@ -32,3 +32,6 @@ ObjectKey = NewType("ObjectKey", str)
 
 #: The name of a DynamoDB table.
 TableName = NewType("TableName", str)
+
+#: Which process's inbox: the one SQS queue that it owns for its transient queues.
+InboxId = NewType("InboxId", str)

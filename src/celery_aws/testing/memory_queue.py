@@ -86,7 +86,8 @@ class MemoryQueue:
         #: None of the messages was sent before.
         self._sent_from = 0.0
         self._by_handle: dict[ReceiptHandle, StoredMessage] = {}
-        self._seen: dict[str, tuple[float, str]] = {}
+        #: By group, if ids are compared within one, and deduplication id: when, and which message.
+        self._seen: dict[tuple[str | None, str], tuple[float, str]] = {}
 
     def attributes(self, now: float) -> dict[str, str]:
         """Return what GetQueueAttributes tells."""
@@ -262,9 +263,11 @@ class MemoryQueue:
         }
         self._sent_from = min((each.sent_at for each in self._messages.values()), default=now)
 
-    def _deduplication_key(self, message: OutgoingMessage) -> str | None:
+    def _deduplication_key(self, message: OutgoingMessage) -> tuple[str | None, str] | None:
         if not self._fifo:
             return None
-        if message.message_deduplication_id is not None:
-            return message.message_deduplication_id
-        return hashlib.sha256(message.body.encode()).hexdigest()
+        by_group = self.given.get("DeduplicationScope") == "messageGroup"
+        deduplication_id = message.message_deduplication_id
+        if deduplication_id is None:
+            deduplication_id = hashlib.sha256(message.body.encode()).hexdigest()
+        return message.message_group_id if by_group else None, deduplication_id

@@ -26,10 +26,14 @@ _RANGES = {
     "ReceiveMessageWaitTimeSeconds": (0, limits.SQS_WAIT_TIME_SECONDS_MAX),
     "VisibilityTimeout": (0, limits.SQS_VISIBILITY_TIMEOUT_SECONDS_MAX),
 }
+#: Attributes of FIFO queues only, and their values.
+_FIFO_CHOICES = {
+    "DeduplicationScope": ("messageGroup", "queue"),
+    "FifoThroughputLimit": ("perMessageGroupId", "perQueue"),
+}
 _OTHER_ATTRIBUTES = {
-    "ContentBasedDeduplication", "DeduplicationScope", "FifoQueue", "FifoThroughputLimit",
-    "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "Policy", "RedriveAllowPolicy",
-    "RedrivePolicy", "SqsManagedSseEnabled",
+    "ContentBasedDeduplication", "FifoQueue", "KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId",
+    "Policy", "RedriveAllowPolicy", "RedrivePolicy", "SqsManagedSseEnabled",
 }  # fmt: skip
 
 
@@ -62,10 +66,11 @@ def check_queue_attributes(name: QueueName, attributes: Mapping[str, str]) -> No
             least, most = _RANGES[key]
             if not value.isdecimal() or not least <= int(value) <= most:
                 raise RefusedError("InvalidAttributeValue", f"Invalid value for {key}")
-        elif key not in _OTHER_ATTRIBUTES:
+        elif key not in _OTHER_ATTRIBUTES | _FIFO_CHOICES.keys():
             raise RefusedError("InvalidAttributeName", f"Unknown Attribute {key}")
     if (attributes.get("FifoQueue") == "true") != is_fifo(name):
         raise RefusedError("InvalidParameterValue", "A FIFO queue's name must end in .fifo")
+    _check_fifo_choices(attributes)
     redrive_policy_of(attributes)
 
 
@@ -147,6 +152,25 @@ def check_send_batch(messages: Sequence[OutgoingMessage]) -> None:
             "AWS.SimpleQueueService.BatchRequestTooLong",
             f"Batch requests cannot be longer than {limits.SQS_MESSAGE_BYTES} bytes. You have "
             f"sent {size_bytes} bytes",
+        )
+
+
+def _check_fifo_choices(attributes: Mapping[str, str]) -> None:
+    given = {key: attributes[key] for key in _FIFO_CHOICES if key in attributes}
+    for key, value in given.items():
+        if attributes.get("FifoQueue") != "true":
+            raise RefusedError(
+                "InvalidAttributeName",
+                f"You can specify the {key} only when FifoQueue is set to true",
+            )
+        if value not in _FIFO_CHOICES[key]:
+            raise RefusedError("InvalidAttributeValue", f"Invalid value for the parameter {key}")
+    by_group = given.get("FifoThroughputLimit") == "perMessageGroupId"
+    if by_group and given.get("DeduplicationScope") != "messageGroup":
+        raise RefusedError(
+            "InvalidAttributeValue",
+            "Invalid value for the parameter FifoThroughputLimit. Reason: To set "
+            "FifoThroughputLimit to perMessageGroupId, the DeduplicationScope must be messageGroup",
         )
 
 
