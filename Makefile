@@ -7,8 +7,12 @@ PIP := -m pip --disable-pip-version-check install --quiet
 # The oldest Celery that is supported, and the oldest kombu that it takes.
 OLDEST := celery==5.5.0 kombu==5.5.2
 
+# Celery's own tests are run with these; conformance/redis.json was made with them too.
+CONFORMANCE := 'celery[auth,django,redis,sqlalchemy]==5.7.0' kombu==5.7.0 'pytest>=9' \
+               pytest-rerunfailures pytest-timeout psutil
+
 # The checked folders.
-CODE := src tests examples bench
+CODE := src tests examples bench conformance
 PACKAGE := $(shell find src -type f -name '*.py') README.md LICENSE
 
 # Most of the time is spent waiting for workers: two files of tests at once, each in its order.
@@ -19,7 +23,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest soak redis format clean
+.PHONY: help demo test lint test-newest test-oldest soak conformance redis format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +50,10 @@ redis:
 	     >/dev/null 2>&1 \
 	|| echo "redis-server is not installed, and not to be had here: its test is skipped"
 
+# What is simulated, and the runner of Celery's own tests, need no second Celery.
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: all but most of the worker tests
-	.venv-oldest/bin/python -m pytest $(TOGETHER) -m "not worker or oldest" -p no:cacheprovider
+	.venv-oldest/bin/python -m pytest $(TOGETHER) -m "not worker or oldest" -p no:cacheprovider \
+		--ignore tests/unit/conformance --ignore tests/simulation
 
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)
@@ -55,15 +61,19 @@ soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_R
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
 	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
+# FILES="test_inspect.py test_group_chains.py" runs a part of it.
+conformance: .venv-conformance/.conformance redis ## Run Celery's and kombu's own tests on a local AWS (a part: FILES=test_inspect.py)
+	@.venv-conformance/bin/python -m conformance $(FILES)
+
 format: .venv/.dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 clean: ## Remove the virtual environments and every cache
-	rm -rf .venv .venv-oldest .venv-clean .*_cache .hypothesis .coverage dist build
+	rm -rf .venv .venv-oldest .venv-clean .venv-conformance .conformance .*_cache .hypothesis .coverage dist build
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.made .venv-oldest/.made .venv-clean/.made:
+.venv/.made .venv-oldest/.made .venv-clean/.made .venv-conformance/.made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or newer is needed: make PYTHON=...")'
 	@echo "Making $(@D)"
 	@$(PYTHON) -m venv $(@D)
@@ -82,6 +92,11 @@ clean: ## Remove the virtual environments and every cache
 .venv-oldest/.test: .venv-oldest/.made pyproject.toml
 	@echo "Installing celery-aws[test] with $(OLDEST) into .venv-oldest"
 	@.venv-oldest/bin/python $(PIP) --editable '.[test]' $(OLDEST)
+	@touch $@
+
+.venv-conformance/.conformance: .venv-conformance/.made pyproject.toml
+	@echo "Installing celery-aws[test] and what Celery's own tests need into .venv-conformance"
+	@.venv-conformance/bin/python $(PIP) --editable '.[test]' $(CONFORMANCE)
 	@touch $@
 
 # Nothing but the package, as a user installs it.
