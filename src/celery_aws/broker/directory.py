@@ -50,6 +50,9 @@ class QueueDirectory:
         access: where the broker is and who asks.
         services: makes the service for it, and for predefined queues with their own access.
         clock: for the pauses after a queue was created.
+
+    Attributes:
+        service: asks SQS for all queues but predefined ones with an access of their own.
     """
 
     def __init__(
@@ -62,9 +65,9 @@ class QueueDirectory:
         self.options = options
         self._access = access
         self._services = services
-        self._service = services(access)
+        self.service = services(access)
         self._priorities = PriorityQueues(options)
-        self._creation = QueueCreation(self._service, options, clock)
+        self._creation = QueueCreation(self.service, options, clock)
         self._addresses: dict[QueueName, QueueAddress] = {}
         self._reachable = False
 
@@ -91,6 +94,10 @@ class QueueDirectory:
         self._addresses[name] = address
         return address
 
+    def known(self, queue: AmqpQueue) -> bool:
+        """Tell whether it is known where ``queue`` is; costs nothing."""
+        return self.name(queue) in self._addresses
+
     def at(self, queue: AmqpQueue, url: QueueUrl) -> QueueAddress:
         """Return who sends to ``queue``, which was at ``url``; costs nothing.
 
@@ -100,7 +107,7 @@ class QueueDirectory:
         predefined = self.predefined(queue)
         if predefined is not None and predefined.url == url:
             return self.address(queue)
-        return QueueAddress(url=url, service=self._service)
+        return QueueAddress(url=url, service=self.service)
 
     def set_max_priority(self, queue: AmqpQueue, max_priority: int) -> None:
         """Remember that ``queue`` has priorities up to its ``x-max-priority``."""
@@ -142,6 +149,15 @@ class QueueDirectory:
             return None
         self._addresses[name] = address
         return address
+
+    def existing(self, queue: AmqpQueue) -> QueueAddress | None:
+        """Return where ``queue`` is, or None; never creates it.
+
+        It may have been deleted since somebody asked.
+
+        Costs nothing once known, else one GetQueueUrl.
+        """
+        return self._addresses.get(self.name(queue)) or self.find(queue)
 
     def forget(self, queue: AmqpQueue) -> None:
         """Ask AWS again next time: the queue was deleted, by us or by somebody else."""
@@ -191,7 +207,7 @@ class QueueDirectory:
                 raise
             served = self.name(self._priorities.base(queue))
             url = self._creation.create(name, served=served, missing=error)
-            return QueueAddress(url=url, service=self._service)
+            return QueueAddress(url=url, service=self.service)
 
     def _find(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
         predefined = self.options.predefined_queues
@@ -202,7 +218,7 @@ class QueueDirectory:
             raise ConfigurationError(
                 f"queue {queue!r} would be {name!r} on AWS: {problem}", where="queue name"
             )
-        return QueueAddress(url=self._service.queue_url(name), service=self._service)
+        return QueueAddress(url=self.service.queue_url(name), service=self.service)
 
     def _predefined(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
         found = self.predefined(queue)
@@ -236,7 +252,7 @@ class QueueDirectory:
             where=f"broker_transport_options['predefined_queues'][{name!r}]",
         )
         if own is None and queue.region is None:
-            return self._service
+            return self.service
         access = replace(
             self._access,
             region=queue.region or self._access.region,

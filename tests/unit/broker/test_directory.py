@@ -123,6 +123,17 @@ def test_finding_never_creates_and_always_asks(bench: Bench) -> None:
     assert bench.sqs.count("GetQueueUrl") == 3
 
 
+def test_what_exists_is_asked_for_until_it_is_found(bench: Bench) -> None:
+    assert bench.directory.existing(QUEUE) is None
+    bench.sqs.create_queue(NAME, {}, {})
+
+    found = {bench.directory.existing(QUEUE) for _ in range(3)}
+
+    assert found == {bench.directory.address(QUEUE)}
+    assert bench.sqs.count("GetQueueUrl") == 2
+    assert bench.sqs.count("CreateQueue") == 1
+
+
 def test_a_forgotten_queue_is_asked_for_again(bench: Bench) -> None:
     bench.directory.address(QUEUE)
 
