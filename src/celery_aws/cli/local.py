@@ -64,8 +64,9 @@ def command(
                 _say(f"Local AWS on {aws.endpoint_url}, data {place}. Not for production.")
                 if run:
                     ctx.exit(_run(run, aws.environment()))
-                _print_environment(aws.environment(), as_json=as_json)
+                # Before the environment: whoever waits for that may stop it at once.
                 _say("Stop with Ctrl-C.")
+                _print_environment(aws.environment(), as_json=as_json)
                 _wait(aws)
         except KeyboardInterrupt:
             _say("Stopped.")
