@@ -17,7 +17,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import dumps
+
+from celery_aws.core.packed_text import read_json
 
 TEXT = "utf-8"
 BASE64 = "base64"
@@ -78,13 +80,27 @@ def load_envelope(body: str) -> dict[str, Any]:
     """
     text = _without_outer_base64(body)
     try:
-        payload = loads(text)
-    except Exception:  # noqa: BLE001 - kombu's decoders of ``__type__`` raise what they like
-        payload = None
-    if not _is_envelope(payload):
+        return checked_envelope(read_json(text))
+    except ValueError:
         return {"body": text, "properties": {"delivery_info": {}}, "headers": {}}
-    payload["properties"].setdefault("delivery_info", {})
-    return {**payload, "headers": payload.get("headers") or {}}
+
+
+def checked_envelope(payload: Any) -> dict[str, Any]:
+    """Return a virtual message that somebody else made, if it is one.
+
+    Args:
+        payload: what its JSON was read as.
+
+    Returns:
+        The same with ``headers`` and ``properties["delivery_info"]``, which may be missing.
+
+    Raises:
+        ValueError: it has no body, or a part that is read later is of another type.
+    """
+    if not _is_envelope(payload):
+        raise ValueError("it is no virtual message")
+    properties = {"delivery_info": {}, **payload["properties"]}
+    return {**payload, "headers": payload.get("headers") or {}, "properties": properties}
 
 
 def _without_outer_base64(body: str) -> str:
