@@ -9,6 +9,9 @@ module that is named:
     part#(key of the entry)       NUMBER                   part      table/schedule.py
     lease#NAME                    lease                    lease     table/leases.py
     revoked#TASK ID               revoked                  revoke    table/revocations.py
+    binding                       EXCHANGE/QUEUE/KEY/INBOX binding   table/bindings.py
+    inbox                         INBOX ID                 inbox     table/inboxes.py
+    reply#OID                     REPLY ID#NUMBER          reply     table/mailboxes.py
 
 It is made when the first write finds none, if that is allowed; whoever reads finds nothing in a
 table that does not exist.

@@ -1,10 +1,13 @@
 """Coordination tables on what must behave alike: the in-memory double, and the local AWS."""
 
 import uuid
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
+from celery_aws.aws.meter import request_counts
 from celery_aws.clock import SystemClock
 from celery_aws.names import TableName
 from celery_aws.table.coordination import CoordinationTable
@@ -28,3 +31,30 @@ def new_table(service: TableService, *, creates: bool = True) -> CoordinationTab
 @pytest.fixture
 def table(service: TableService) -> CoordinationTable:
     return new_table(service)
+
+
+@pytest.fixture
+def made_table(table: CoordinationTable) -> CoordinationTable:
+    """Return a table that is there."""
+    table.create()
+    return table
+
+
+#: Does something, and returns how many requests of which operation that took.
+Requests = Callable[[Callable[[], object]], dict[str, int]]
+
+
+@pytest.fixture
+def requests(service: TableService) -> Requests:
+    def so_far() -> Counter[str]:
+        if isinstance(service, MemoryTableService):
+            return Counter(service.requests)
+        names = request_counts().items()
+        return Counter({name.removeprefix("dynamodb."): count for name, count in names})
+
+    def of(do: Callable[[], object]) -> dict[str, int]:
+        before = so_far()
+        do()
+        return dict(so_far() - before)
+
+    return of
