@@ -2,16 +2,20 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty
-from typing import Any, cast
+from typing import Any
 
 from celery_aws.broker.delivery import Delivery
 from celery_aws.broker.give_backs import give_backs
-from celery_aws.broker.message import Receipt, SqsMessage
+from celery_aws.broker.message import Receipt, SqsMessage, TransientMessage
 from celery_aws.broker.publishing import Publishing
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
+from celery_aws.broker.transient_consumers import ReplyConsumer, TransientConsumer
+from celery_aws.control.transient_queues import TransientQueue
+from celery_aws.core.control_messages import reply_oid
 from celery_aws.core.envelope import decode_body, encode_body
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.parked_messages import maybe_sent_before
@@ -50,6 +54,8 @@ class Channel(Publishing):
         self._departures = connection.departures
         #: By consumer tag; of a queue with priorities, the highest first.
         self._receivers: dict[str, list[Receiver]] = {}
+        self._transient_consumers: dict[str, TransientConsumer] = {}
+        self._undecided = {}
         self._pid = os.getpid()
 
     def basic_consume(
@@ -75,6 +81,8 @@ class Channel(Publishing):
                 self.qos.append(message, message.delivery_tag, reserved=True)
                 callback(message)
 
+        if self._consume_here(AmqpQueue(queue), callback, consumer_tag, no_ack=no_ack):
+            return
         receivers: list[Receiver] = []
         for each in self.directory.priority_queues(AmqpQueue(queue)):
             receiver = Receiver(
@@ -88,9 +96,7 @@ class Channel(Publishing):
                 higher=tuple(receivers),
             )
             receivers.append(receiver)
-        self._tag_to_queue[consumer_tag] = queue
-        self._active_queues.append(queue)
-        self._consumers.add(consumer_tag)
+        self._note_consumer(consumer_tag, queue)
         self._receivers[consumer_tag] = receivers
         for receiver in receivers:
             self.connection.start_soon(receiver)
@@ -100,11 +106,15 @@ class Channel(Publishing):
 
         Does not wait for a poll under way; the receiver gives back what that still brings.
         """
-        receivers = self._receivers.pop(consumer_tag, None)
-        if receivers is None:
+        if consumer_tag not in self._consumers:
             return
         self._consumers.discard(consumer_tag)
         self._active_queues.remove(self._tag_to_queue.pop(consumer_tag))
+        consumer = self._transient_consumers.pop(consumer_tag, None)
+        if consumer is not None:
+            self._cancel_here(consumer)
+            return
+        receivers = self._receivers.pop(consumer_tag)
         # First all of them: one may be receiving for another.
         for receiver in receivers:
             self.connection.end_soon(receiver)
@@ -134,10 +144,10 @@ class Channel(Publishing):
             message = self._get(queue)
         except Empty:
             return None
-        if no_ack:
-            self._acker.delete(cast("Receipt", message.receipt))
-        else:
+        if not no_ack:
             self.qos.append(message, message.delivery_tag)
+        elif message.receipt is not None:
+            self._acker.delete(message.receipt)
         return message
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:  # noqa: ARG002
@@ -155,7 +165,10 @@ class Channel(Publishing):
             message = self.qos.get(delivery_tag)
         except KeyError:
             return  # settled before
-        self.qos.settle(delivery_tag, self._rejections.decide(message, requeue=requeue))
+        if message.receipt is None:
+            self.qos.reject(delivery_tag, requeue=requeue)
+        else:
+            self.qos.settle(delivery_tag, self._rejections.decide(message, requeue=requeue))
 
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:  # noqa: ARG002
         """Deliver one message; deliveries of all channels come through the transport."""
@@ -175,7 +188,7 @@ class Channel(Publishing):
         if self._pid != os.getpid():
             self.closed = True
             return
-        for consumer_tag in list(self._receivers):
+        for consumer_tag in list(self._consumers):
             self.basic_cancel(consumer_tag)
         super().close()
 
@@ -204,7 +217,60 @@ class Channel(Publishing):
         """Decode a body of an envelope."""
         return decode_body(body, encoding)
 
+    def _note_consumer(self, consumer_tag: str, queue: str) -> None:
+        self._tag_to_queue[consumer_tag] = queue
+        self._active_queues.append(queue)
+        self._consumers.add(consumer_tag)
+
+    def _consume_here(
+        self,
+        queue: AmqpQueue,
+        callback: Callable[[SqsMessage], Any],
+        consumer_tag: str,
+        *,
+        no_ack: bool,
+    ) -> bool:
+        """Consume what is not on SQS; False if the queue is."""
+        plane, oid, transient = self.plane, reply_oid(queue), self.transient(queue)
+        if plane is None or (oid is None and transient is None):
+            return False
+
+        def deliver(payload: Mapping[str, Any]) -> None:
+            message = self._transient_message(payload, transient)
+            if not no_ack:
+                self.qos.append(message, message.delivery_tag)
+            callback(message)
+
+        consumer: TransientConsumer
+        if transient is not None:
+            self._make_known(plane, transient)
+            consumer = TransientConsumer(transient, self._buffer, deliver)
+        else:
+            consumer = ReplyConsumer(partial(plane.reply_reader, str(oid)), self._buffer, deliver)
+        self._note_consumer(consumer_tag, queue)
+        self._transient_consumers[consumer_tag] = consumer
+        consumer.start()
+        return True
+
+    def _cancel_here(self, consumer: TransientConsumer) -> None:
+        queue = consumer.queue
+        if consumer.cancel() and queue is not None and queue.traits.auto_delete and self.plane:
+            self.plane.drop(queue)
+
+    def _transient_message(
+        self, payload: Mapping[str, Any], queue: TransientQueue | None
+    ) -> TransientMessage:
+        properties = {**payload["properties"], "delivery_tag": self._next_delivery_tag()}
+        properties["delivery_info"] = {**properties["delivery_info"], "redelivered": False}
+        return TransientMessage({**payload, "properties": properties}, channel=self, queue=queue)
+
     def _get(self, queue: str, timeout: float | None = None) -> SqsMessage:  # noqa: ARG002
+        transient = self.transient(queue)
+        if transient is not None or reply_oid(queue) is not None:
+            payload = None if transient is None else transient.take()
+            if payload is None:
+                raise Empty
+            return self._transient_message(payload, transient)
         self._acker.flush(FLUSH_SECONDS)
         for each in self.directory.priority_queues(AmqpQueue(queue)):
             message = self._receive_one(each)

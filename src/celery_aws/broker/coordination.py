@@ -11,7 +11,10 @@ from celery_aws.config.broker import BrokerOptions
 from celery_aws.limits import DYNAMODB_TABLE_NAME_CHARACTERS_MAX
 from celery_aws.names import TableName
 from celery_aws.process import PerProcess
+from celery_aws.table.bindings import Bindings
 from celery_aws.table.coordination import CoordinationTable
+from celery_aws.table.inboxes import Inboxes
+from celery_aws.table.mailboxes import Mailboxes
 from celery_aws.table.revocations import Revocations
 from celery_aws.table.schedule import Schedule
 
@@ -31,6 +34,21 @@ class Coordination:
     table: CoordinationTable
     schedule: Schedule
     revocations: Revocations
+    bindings: Bindings
+    inboxes: Inboxes
+    mailboxes: Mailboxes
+
+    @classmethod
+    def on(cls, table: CoordinationTable) -> "Coordination":
+        """Return what is kept in ``table``."""
+        return cls(
+            table=table,
+            schedule=Schedule(table),
+            revocations=Revocations(table=table),
+            bindings=Bindings(table=table),
+            inboxes=Inboxes(table=table),
+            mailboxes=Mailboxes(table=table),
+        )
 
 
 _per_process: PerProcess[tuple[object, ...], Coordination] = PerProcess()
@@ -56,9 +74,8 @@ def coordination(
     creates = options.create_coordination_table
 
     def make() -> Coordination:
-        table = CoordinationTable(service=services(found), name=name, creates=creates, clock=clock)
-        return Coordination(
-            table=table, schedule=Schedule(table), revocations=Revocations(table=table)
+        return Coordination.on(
+            CoordinationTable(service=services(found), name=name, creates=creates, clock=clock)
         )
 
     return _per_process.get((found.key(), name, creates, services, clock), make)

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from celery_aws.broker.message import Receipt
 from celery_aws.core.messages import ReceivedMessage
@@ -28,11 +28,19 @@ class Delivery:
     receipt: Receipt
 
 
+class Deliverable(Protocol):
+    """What waits for the delivering thread."""
+
+    @property
+    def receiver(self) -> Any:
+        """Whom it came through: ``receiver.deliver`` hands it to Celery."""
+
+
 class DeliveryBuffer:
     """Messages that were received and not delivered yet, in order; thread-safe."""
 
     def __init__(self) -> None:
-        self._deliveries: deque[Delivery] = deque()
+        self._deliveries: deque[Any] = deque()
         self._failure: Exception | None = None
         self._changed = threading.Condition()
         self._sockets: tuple[socket.socket, socket.socket] | None = None
@@ -53,7 +61,7 @@ class DeliveryBuffer:
                     self._wake()
             return self._sockets[0].fileno()
 
-    def put(self, deliveries: Iterable[Delivery]) -> None:
+    def put(self, deliveries: Iterable[Deliverable]) -> None:
         """Add messages and wake whoever waits for them."""
         with self._changed:
             self._deliveries.extend(deliveries)
@@ -79,7 +87,7 @@ class DeliveryBuffer:
                     self._wake()
                 raise failure
 
-    def take(self) -> Delivery | None:
+    def take(self) -> Deliverable | None:
         """Return the oldest message, or None."""
         with self._changed:
             return self._deliveries.popleft() if self._deliveries else None
@@ -97,7 +105,7 @@ class DeliveryBuffer:
         with self._changed:
             return self._changed.wait_for(self._has_something, timeout_seconds)
 
-    def discard(self, receiver: "Receiver") -> list[Delivery]:
+    def discard(self, receiver: Any) -> list[Any]:
         """Take out everything of one receiver: it was cancelled."""
         with self._changed:
             mine = [each for each in self._deliveries if each.receiver is receiver]

@@ -8,6 +8,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from celery_aws.broker.directory import QueueAddress
+from celery_aws.control.transient_queues import TransientQueue
 from celery_aws.core.envelope import decode_body
 from celery_aws.core.messages import ReceivedMessage, S3Pointer
 from celery_aws.names import AmqpQueue, ReceiptHandle
@@ -110,6 +111,9 @@ class SqsMessage(virtual.Message):
         """True if somebody tried to decode it, and could not."""
         return bool(self.errors) or self._decoding_failed
 
+    def put_back(self) -> None:
+        """Let its queue hand it out again: SQS does, once it is given back."""
+
     def ack(self, multiple: bool = False) -> None:
         """Acknowledge it; what could not be decoded is rejected instead."""
         if self.undecodable:
@@ -123,3 +127,25 @@ class SqsMessage(virtual.Message):
         except Exception:
             self._decoding_failed = True
             raise
+
+
+class TransientMessage(SqsMessage):
+    """A message of a transient queue; nothing of it is on SQS any more.
+
+    Args:
+        payload: the virtual message.
+        channel: that delivers it.
+        queue: its queue, None for a reply.
+    """
+
+    def __init__(
+        self, payload: Mapping[str, Any], channel: Any = None, queue: TransientQueue | None = None
+    ) -> None:
+        super().__init__(payload, channel=channel)
+        self._payload = payload
+        self._queue = queue
+
+    def put_back(self) -> None:
+        """Let its queue hand it out again."""
+        if self._queue is not None:
+            self._queue.put_back([self._payload])

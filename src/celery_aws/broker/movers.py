@@ -6,9 +6,14 @@ import socket
 from celery_aws.aws.sqs import QueueService
 from celery_aws.broker.coordination import Coordination
 from celery_aws.broker.directory import QueueDirectory
+from celery_aws.broker.reaper import Reaper
 from celery_aws.clock import Clock
+from celery_aws.control.inbox_queue import InboxQueue
+from celery_aws.core.inboxes import is_inbox_name
+from celery_aws.core.queue_names import name_of_url
 from celery_aws.core.schedule import FIFO, STANDARD, Lane
-from celery_aws.names import AmqpQueue, QueueUrl
+from celery_aws.errors import AccessDeniedError
+from celery_aws.names import AmqpQueue, QueueName, QueueUrl
 from celery_aws.schedule.mover import Mover
 from celery_aws.schedule.outbox import Outbox
 from celery_aws.table.leases import LeaderLease
@@ -27,6 +32,7 @@ class Movers:
         self, coordination: Coordination | None, directory: QueueDirectory, clock: Clock
     ) -> None:
         self._coordination = coordination
+        self._directory = directory
         self._destinations = DirectoryDestinations(directory)
         self._clock = clock
         self._movers: dict[Lane, Mover] = {}
@@ -69,6 +75,21 @@ class Movers:
             lease=lease,
             outbox=Outbox(schedule, self._destinations, self._clock),
             clock=self._clock,
+            chores=[self._reaper(coordination)] if lane is STANDARD else (),
+        )
+
+    def _reaper(self, coordination: Coordination) -> Reaper:
+        options = self._directory.options
+        return Reaper(
+            inboxes=coordination.inboxes,
+            bindings=coordination.bindings,
+            queue=InboxQueue(
+                self._directory.service,
+                prefix=options.queue_name_prefix,
+                tags=options.queue_tags,
+            ),
+            every_seconds=options.inbox_lease_seconds,
+            clock=self._clock,
         )
 
 
@@ -79,7 +100,12 @@ class DirectoryDestinations:
         self._directory = directory
 
     def destination(self, queue: AmqpQueue, url: QueueUrl) -> tuple[QueueService, QueueUrl]:
-        """Return who sends to a queue that had this URL when a task was parked for it."""
+        """Return who sends to a queue that had this URL when a task was parked for it.
+
+        Raises:
+            AccessDeniedError: it is an inbox.
+        """
+        _refuse_inbox(name_of_url(url))
         address = self._directory.at(queue, url)
         return address.service, address.url
 
@@ -87,8 +113,26 @@ class DirectoryDestinations:
         """Return the same after SQS said that there is no such queue; it may be created.
 
         Raises:
+            AccessDeniedError: it is an inbox.
             QueueNotFoundError: it is missing, and may not be created.
         """
+        _refuse_inbox(self._directory.name(queue))
         self._directory.forget(queue)
         address = self._directory.address(queue)
         return address.service, address.url
+
+
+def _refuse_inbox(name: QueueName) -> None:
+    """Refuse what only who may send to inboxes may do: a worker's rights are not the parker's.
+
+    Raises:
+        AccessDeniedError: the queue is an inbox.
+    """
+    if is_inbox_name(name):
+        raise AccessDeniedError(
+            "tasks are not sent to inboxes, whose messages are control commands",
+            service="sqs",
+            operation="SendMessageBatch",
+            resource=name,
+            remedy="Find out who has parked it, and take it out: celery aws schedule",
+        )

@@ -1,56 +1,171 @@
-"""The channel's way out: one message is one request, and has returned when AWS has it.
+"""The channel's way out: a message that was published is with AWS, or it is an event.
 
-When it goes: :mod:`celery_aws.broker.departures`. What it may weigh:
-:mod:`celery_aws.broker.large_messages`.
+Where it goes: :mod:`celery_aws.broker.exchanges`. When: :mod:`celery_aws.broker.departures`. What
+it may weigh: :mod:`celery_aws.broker.large_messages`. Control commands, their replies and
+events go through the control plane (:mod:`celery_aws.control.control_plane`).
 """
 
+import logging
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kombu.utils.uuid import uuid
 
-from celery_aws.broker.control_commands import remember_revoke, warn_of_revokes
+from celery_aws.broker.control_commands import HELLO, remember_revoke, say_hello
 from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
 from celery_aws.broker.current_task import group_of_current_task
 from celery_aws.broker.departures import Departures, Destination
-from celery_aws.broker.queues import QueueVerbs, refused_fanout
+from celery_aws.broker.exchanges import ExchangeVerbs
+from celery_aws.broker.queues import without_table
 from celery_aws.clock import Clock
+from celery_aws.control.control_plane import ControlPlane
+from celery_aws.control.event_sender import Event
 from celery_aws.core.compression import compressed
+from celery_aws.core.control_messages import (
+    control_command,
+    is_control_exchange,
+    is_reply_exchange,
+)
 from celery_aws.core.envelope import encode_body
 from celery_aws.core.outgoing import outgoing_message
+from celery_aws.core.routing import Binding, targets
 from celery_aws.core.task_eta import TaskTiming, task_timing
-from celery_aws.errors import QueueNotFoundError, TemporaryError
+from celery_aws.errors import (
+    AccessDeniedError,
+    AwsError,
+    QueueNotFoundError,
+    TemporaryError,
+)
 from celery_aws.names import AmqpQueue
 
+logger = logging.getLogger(__name__)
 
-class Publishing(QueueVerbs):
+#: AMQP's delivery mode of what need not survive: Celery's events.
+_TRANSIENT = 1
+
+#: The header of an event that names who sends it.
+_HOSTNAME = "hostname"
+
+
+class Publishing(ExchangeVerbs):
     """The part of the channel that sends."""
 
     _clock: Clock
     _departures: Departures
 
     def basic_publish(
-        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
-    ) -> Any:
+        self, message: dict[str, Any] | str, exchange: str, routing_key: str, **kwargs: Any
+    ) -> None:
         """Send a message, or park it; to every queue that is bound.
 
-        A control command that revokes tasks is remembered, and sent to nobody yet.
+        Args:
+            message: as kombu prepares it; or a bare text, as ``celery amqp basic.publish`` has it.
+            exchange: its name.
+            routing_key: for the exchange.
+            **kwargs: what AMQP has besides, which is nothing here.
 
         Raises:
-            UnsupportedError: another control command.
+            UnsupportedError: the exchange is a fanout, and there is no coordination table.
+            AwsError: AWS refused, or who is bound cannot be read.
 
-        Costs: see :meth:`Departures.send` and :func:`remember_revoke`.
+        Costs: see :meth:`Departures.send`; for an exchange by name what
+        :meth:`celery_aws.broker.exchanges.ExchangeVerbs.bindings` costs; for transient queues
+        :meth:`celery_aws.control.control_plane.ControlPlane.send`. An event costs nothing here.
         """
-        if self.typeof(exchange).type == "fanout":
-            return self._publish_control(message, exchange)
+        prepared: dict[str, Any] = (
+            self.prepare_message(message) if isinstance(message, str) else message
+        )
+        plane = self.plane
+        if plane is None and self._kind_of(exchange) == "fanout":
+            raise without_table(f"exchange {exchange!r} is a fanout")
+        if plane is not None and is_reply_exchange(exchange):
+            self._inplace_augment_message(prepared, exchange, routing_key)
+            plane.replies.put(routing_key, prepared)
+        elif plane is not None and is_control_exchange(exchange):
+            self._publish_command(plane, prepared, exchange, routing_key)
+        elif plane is not None and self._is_event(prepared, exchange):
+            self._publish_event(plane, prepared, exchange, routing_key)
+        else:
+            self._publish(prepared, exchange, routing_key, **kwargs)
+
+    def _publish(
+        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+    ) -> None:
         # Read while the body is what Celery's serializer made.
         timing = task_timing(message)
-        return super().basic_publish(message, exchange, routing_key, timing=timing, **kwargs)
+        self._make_reply_queue_known(message)
+        bound = targets(self.bindings(exchange), routing_key, choose=_any) if exchange else ()
+        self._inplace_augment_message(message, exchange, routing_key)
+        if not exchange or (not bound and self._is_queue_of_its_own(exchange, routing_key)):
+            self._put(routing_key, message, timing=timing, **kwargs)
+            return
+        transient = [each for each in bound if each.transient]
+        if transient and self.plane is not None:
+            self.plane.send(transient, message)
+        for binding in bound:
+            if not binding.transient:
+                self._put(binding.queue, message, timing=timing, **kwargs)
+        if not bound:
+            self._publish_unrouted(message, exchange, routing_key, timing=timing, **kwargs)
 
-    def _publish_control(self, message: dict[str, Any], exchange: str) -> None:
-        coordination = self.connection.coordination
-        if coordination is None or not remember_revoke(message, coordination):
-            raise refused_fanout(exchange)
-        warn_of_revokes()
+    def _publish_unrouted(
+        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+    ) -> None:
+        # Only for direct exchanges, as kombu does (kombu/transport/virtual/exchange.py).
+        if self.deadletter_queue and self._kind_of(exchange) == "direct":
+            self._put(self.deadletter_queue, message, **kwargs)
+        else:
+            logger.debug("nobody is bound to exchange %s by %r", exchange, routing_key)
+
+    def _publish_command(
+        self, plane: ControlPlane, message: dict[str, Any], exchange: str, routing_key: str
+    ) -> None:
+        command = control_command(message)
+        if self.connection.coordination is not None:
+            remember_revoke(command, self.connection.coordination)
+        self._inplace_augment_message(message, exchange, routing_key)
+
+        def send() -> None:
+            for queue in plane.send_command(command, exchange, routing_key, message):
+                self._put(queue, message)
+
+        if command.method == HELLO:
+            say_hello(send)
+        else:
+            send()
+
+    def _publish_event(
+        self, plane: ControlPlane, message: dict[str, Any], exchange: str, routing_key: str
+    ) -> None:
+        plane.publish_event(Event(exchange=exchange, routing_key=routing_key, message=message))
+        shared = targets(plane.shared_bindings(exchange), routing_key, choose=_any)
+        if shared:
+            self._inplace_augment_message(message, exchange, routing_key)
+        for binding in shared:
+            self._put(binding.queue, message)
+
+    def _is_event(self, message: Mapping[str, Any], exchange: str) -> bool:
+        # Tasks may be transient too, and are not to be lost. Only events say in their headers whose
+        # they are (celery/events/dispatcher.py).
+        headers = message.get("headers") or {}
+        mode = message["properties"].get("delivery_mode")
+        of_a_node = _HOSTNAME in headers and "task" not in headers
+        return mode == _TRANSIENT and of_a_node and self._kind_of(exchange) == "topic"
+
+    def _is_queue_of_its_own(self, exchange: str, routing_key: str) -> bool:
+        """Tell whether it is a queue that Celery declared elsewhere, with its unwritten binding."""
+        if exchange != routing_key or self._kind_of(exchange) != "direct":
+            return False
+        name = AmqpQueue(exchange)
+        return self.directory.known(name) or self.directory.find(name) is not None
+
+    def _make_reply_queue_known(self, message: Mapping[str, Any]) -> None:
+        """Let the results of ``rpc://`` find the queue that the task names."""
+        reply_to = message["properties"].get("reply_to")
+        queue = self.transient(reply_to) if reply_to else None
+        if queue is not None and self.plane is not None:
+            self._make_known(self.plane, queue)
 
     def _inplace_augment_message(
         self, message: dict[str, Any], exchange: str, routing_key: str
@@ -71,6 +186,8 @@ class Publishing(QueueVerbs):
     def _put(
         self, queue: str, message: dict[str, Any], timing: TaskTiming | None = None, **_: Any
     ) -> None:
+        if self._put_into_transient(AmqpQueue(queue), message):
+            return
         priority = self._get_message_priority(message)
         priorities = self.directory.priorities(AmqpQueue(queue))
         name = priorities.queue_for(AmqpQueue(queue), priority)
@@ -97,3 +214,53 @@ class Publishing(QueueVerbs):
                 raise
             else:
                 return
+
+    def _put_into_transient(self, queue: AmqpQueue, message: Mapping[str, Any]) -> bool:
+        """Send a message to a queue that is in some process's memory; False if there is none.
+
+        Looked for only where SQS has no queue of that name: nearly every message is for one that is
+        known. The result of an ``rpc://`` task whose client is gone is dropped, as a broker does.
+        """
+        plane = self.plane
+        if plane is None or (self.transient(queue) is None and self.directory.known(queue)):
+            return False
+        if _is_result(message):
+            return self._put_result(plane, queue, message)
+        if not plane.is_elsewhere(queue) and self.directory.find(queue) is not None:
+            return False
+        try:
+            return plane.send_to_queue(queue, message)
+        except TemporaryError:
+            raise
+        except AwsError as error:
+            logger.debug("queue %s is looked for on SQS only: %s", queue, error)
+            return False
+
+    def _put_result(
+        self, plane: ControlPlane, queue: AmqpQueue, message: Mapping[str, Any]
+    ) -> bool:
+        try:
+            # First: a worker need not have rights on queues of whatever name.
+            sent = plane.send_to_queue(queue, message)
+        except AwsError:
+            if self._is_on_sqs(queue):
+                return False
+            raise
+        return sent or not self._is_on_sqs(queue)
+
+    def _is_on_sqs(self, queue: AmqpQueue) -> bool:
+        try:
+            return self.directory.find(queue) is not None
+        except AccessDeniedError:
+            return False
+
+
+def _any(several: Sequence[Binding]) -> Binding:
+    return random.choice(several)  # noqa: S311 - no secret
+
+
+def _is_result(message: Mapping[str, Any]) -> bool:
+    """Tell whether a message answers another one, as the results of ``rpc://`` do."""
+    properties = message["properties"]
+    is_task = "task" in (message.get("headers") or {})
+    return bool(properties.get("correlation_id")) and not is_task and not properties.get("reply_to")

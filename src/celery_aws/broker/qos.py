@@ -135,9 +135,12 @@ class SqsQoS:
     def settle(self, delivery_tag: str, rejection: Rejection) -> None:
         """Do with a rejected message what was decided; an unknown tag was settled before."""
         message = self._settle(delivery_tag)
-        if message is None or message.receipt is None:
+        if message is None:
             return
-        if rejection.fate is Fate.DELETE:
+        if message.receipt is None:
+            if rejection.fate is Fate.GIVE_BACK:
+                message.put_back()
+        elif rejection.fate is Fate.DELETE:
             self._acker.delete(message.receipt)
         elif rejection.fate is Fate.GIVE_BACK:
             self._acker.give_back(message.receipt, visible_in_seconds=rejection.visible_in_seconds)
@@ -163,7 +166,9 @@ class SqsQoS:
             self._credits = self._credits.settle(len(restored))
             self._changed.notify_all()
         for message in restored:
-            if message.receipt is not None:
+            if message.receipt is None:
+                message.put_back()
+            else:
                 self._acker.give_back(message.receipt)
 
     def restore_unacked_once(self, stderr: Any = None) -> None:  # noqa: ARG002 - kombu's signature

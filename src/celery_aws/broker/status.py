@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from celery_aws.broker.leases import Leases
     from celery_aws.broker.receiver import Receiver
 
-#: What is counted, in messages.
+#: What is counted, in messages; and events.
 Counted = Literal[
     "received",
     "deleted",
@@ -29,6 +29,7 @@ Counted = Literal[
     "discarded",
     "known",
     "put_off",
+    "events_dropped",
 ]
 
 
@@ -51,6 +52,7 @@ class DeliveryStatus:
         discarded: messages dropped before their delivery, because their leases had ended.
         known: messages received again while they were worked on here, and not delivered again.
         put_off: messages that came long before their eta, and were sent on to wait for it.
+        events_dropped: events for monitors that could not be sent.
     """
 
     last_polls: Mapping[str, datetime | None]
@@ -64,6 +66,7 @@ class DeliveryStatus:
     discarded: int = 0
     known: int = 0
     put_off: int = 0
+    events_dropped: int = 0
 
 
 class DeliveryRecord:

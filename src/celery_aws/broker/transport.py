@@ -22,6 +22,7 @@ from celery_aws.broker.celery_worker import CeleryWorker
 from celery_aws.broker.channel import Channel
 from celery_aws.broker.connection_info import hide_secrets_in_info
 from celery_aws.broker.connection_url import broker_url
+from celery_aws.broker.control_planes import control_plane
 from celery_aws.broker.coordination import (
     Coordination,
     TableServiceFactory,
@@ -40,16 +41,20 @@ from celery_aws.broker.large_messages import LargeMessages, large_messages
 from celery_aws.broker.last_polls import LAST_POLL_SECONDS, LastPolls
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.mingling import let_mingle
 from celery_aws.broker.movers import Movers
 from celery_aws.broker.object_store import ObjectServiceFactory
 from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.rejections import Rejections
 from celery_aws.broker.revoked_tasks import RevokedTasks
+from celery_aws.broker.transient_consumers import TransientDelivery
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import options_without_effect, parse_broker_options
+from celery_aws.control.control_plane import FLUSH_SECONDS, ControlPlane
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError, TemporaryError
+from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +64,10 @@ DELIVERIES_PER_TURN = 50
 #: Seconds that closing a connection takes at most, however long AWS does not answer, unless it has
 #: longer to wait for polls; a container has 30 s by default.
 CLOSE_SECONDS = 25.0
+
+
+#: The kinds of exchange that need no coordination table.
+_WITHOUT_TABLE = frozenset(["direct", "topic"])
 
 
 class Transport(virtual.Transport):
@@ -84,7 +93,7 @@ class Transport(virtual.Transport):
 
     implements = virtual.Transport.implements.extend(
         asynchronous=True,
-        exchange_type=frozenset(["direct", "topic"]),
+        exchange_type=frozenset(["direct", "topic", "fanout"]),
         heartbeats=False,
     )
 
@@ -114,6 +123,12 @@ class Transport(virtual.Transport):
             on_deleted=self._remove_objects,
         )
         self.worker = CeleryWorker(self, self._shutdown_begins, self._start_movers)
+        #: Queues that end with the connection.
+        self.exclusive_queues: set[AmqpQueue] = set()
+        if self.options.coordination_table is False:
+            # Celery's worker looks here whether there is remote control.
+            self.implements = self.implements.extend(exchange_type=_WITHOUT_TABLE)
+        let_mingle(gossip=self.options.gossip, control=self.options.coordination_table is not False)
         self._loop: Any = None
         self._unstarted: list[Receiver] = []
         self._last_polls = LastPolls(
@@ -122,7 +137,8 @@ class Transport(virtual.Transport):
             clock=self.clock,
             patience_seconds=self.options.last_poll_wait_seconds,
         )
-        self._pid = os.getpid()
+        self._pid = self._plane_pid = os.getpid()
+        self._plane: ControlPlane | None = None
         for name in options_without_effect(client.transport_options or {}):
             logger.warning("broker_transport_options[%r] has no effect on aws+sqs://", name)
 
@@ -180,6 +196,21 @@ class Transport(virtual.Transport):
         access = broker_access(self.url, self.options)
         return coordination(self.options, access, type(self).table_services, self.clock)
 
+    @property
+    def control_plane(self) -> ControlPlane | None:
+        """Remote control and events of this process; None without coordination table.
+
+        A web server may fork with its connections open (``gunicorn --preload``), and tells nobody:
+        the child has no inbox yet, and hears of no bindings.
+        """
+        if self._plane is not None and self._plane_pid == os.getpid():
+            return self._plane
+        if self.coordination is None:
+            return None
+        self._plane = control_plane(self.directory, self.coordination, self.clock)
+        self._plane_pid = os.getpid()
+        return self._plane
+
     @cached_property
     def departures(self) -> Departures:
         """What becomes of published messages."""
@@ -189,6 +220,11 @@ class Transport(virtual.Transport):
     def movers(self) -> Movers:
         """What moves parked tasks to SQS, in a worker."""
         return Movers(self.coordination, self.directory, self.clock)
+
+    @property
+    def _plane_in_use(self) -> ControlPlane | None:
+        # Not made only to be closed: for that a bare URL, without a region, is not enough.
+        return self._plane if self._plane_pid == os.getpid() else None
 
     def driver_version(self) -> str:
         """Return the version that ``celery report`` shows."""
@@ -230,6 +266,7 @@ class Transport(virtual.Transport):
         deadline = self.clock.monotonic() + CLOSE_SECONDS
         self._stop_movers(0)
         super().close_connection(connection)
+        self._end_control()
         self._last_polls.wait()
         self._stop_movers(LAST_POLL_SECONDS)
         self.buffer.close()
@@ -274,6 +311,16 @@ class Transport(virtual.Transport):
         if not self.acker.stop(seconds):
             logger.error("settlements were still under way when the connection was closed")
         self.leases.stop(LAST_POLL_SECONDS)
+
+    def _end_control(self) -> None:
+        plane, names = self._plane_in_use, self.exclusive_queues
+        if plane is None:
+            return
+        while names:
+            queue = plane.queues.find(names.pop())
+            if queue is not None:
+                plane.drop(queue)
+        plane.flush(FLUSH_SECONDS)
 
     def _remove_objects(self, receipts: Sequence[Receipt]) -> None:
         self.large_messages.remove(receipts)
@@ -335,5 +382,9 @@ class Transport(virtual.Transport):
                 if delivery is None:
                     return
                 delivery.receiver.deliver(delivery)
+                if isinstance(delivery, TransientDelivery):
+                    # What one command asks the loop to do is done before the next one: the loop
+                    # has no order (kombu/asynchronous/hub.py, ``_ready`` is a set).
+                    return
         finally:
             self.buffer.end_turn()

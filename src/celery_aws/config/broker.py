@@ -14,9 +14,11 @@ from celery_aws.config.fields import (
     BucketText,
     Bytes,
     Flag,
+    HeartbeatSeconds,
     HighestPriority,
     HttpUrl,
     KeyPrefix,
+    LeaseSeconds,
     MaxReceiveCount,
     Port,
     PrioritySteps,
@@ -114,8 +116,10 @@ class BrokerOptions(AccessOptions):
     Attributes:
         port: of the URL's host, if the URL has none.
         queue_name_prefix: put in front of every queue name.
-        predefined_queues: queues by URL; then no other queue is looked up or created.
-        create_missing_queues: create a queue that does not exist, at its first use.
+        predefined_queues: queues by URL; then no other queue is looked up or created, but for the
+            inboxes of remote control and events.
+        create_missing_queues: create a queue that does not exist, at its first use. Inboxes are
+            created in any case; ``coordination_table`` false does without them.
         queue_tags: tags of the queues that are created.
         sqs_creation_attributes: SQS attributes of the queues that are created.
         max_receive_count: receives after which SQS moves a message to the dead-letter queue that
@@ -155,12 +159,21 @@ class BrokerOptions(AccessOptions):
             and held by the worker that receives it, where ``inspect scheduled`` shows it. What is
             due later is delayed by SQS (up to 900 s) or parked in the coordination table, and in
             no worker.
-        coordination_table: DynamoDB table for tasks that are due later than SQS can delay them.
-            Default: ``celery-coordination`` behind ``queue_name_prefix``. Without it (false) such
-            a task goes through SQS every 900 s, and on a FIFO queue the worker holds it.
-        create_coordination_table: create that table when the first task is parked.
+        coordination_table: DynamoDB table for remote control and events, for bindings of queues to
+            exchanges, and for tasks that are due later than SQS can delay them. Default:
+            ``celery-coordination`` behind ``queue_name_prefix``. Without it (false) there is no
+            remote control, and a task that is due later goes through SQS every 900 s, and on a
+            FIFO queue the worker holds it.
+        create_coordination_table: create that table when something is first written to it.
         coordination_endpoint_url: answers instead of DynamoDB's own endpoint. Default: the broker's
             endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_DYNAMODB``.
+        inbox_lease_seconds: after how long without a sign of life what a killed process leaves of
+            remote control and events is removed. Two requests for each such time and process.
+        event_heartbeat_seconds: how often a worker tells monitors that it is alive, at a request
+            each time; they take it for offline after twice as long. Celery's own 2 s are replaced
+            by it, what ``--heartbeat-interval`` says is not. Less than 2 is taken for 2.
+        gossip: let workers listen to each other's events, as they do on Redis. Each event then is
+            a request for each other worker.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -194,6 +207,9 @@ class BrokerOptions(AccessOptions):
     coordination_table: TableNameOrOff | None = None
     create_coordination_table: Flag = True
     coordination_endpoint_url: HttpUrl | None = None
+    inbox_lease_seconds: LeaseSeconds = 600
+    event_heartbeat_seconds: HeartbeatSeconds = 15
+    gossip: Flag = False
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

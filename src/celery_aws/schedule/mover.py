@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from heapq import merge
 from math import inf
+from typing import Protocol
 
 from celery_aws.background import BackgroundThread
 from celery_aws.clock import Clock
@@ -41,6 +42,13 @@ _MOVING_REMEDY = (
 )
 
 
+class Chore(Protocol):
+    """Something that the leader does beside, while nothing is due."""
+
+    def turn(self) -> float:
+        """Do it, if it is time to; return the seconds until it is to be asked again."""
+
+
 class Mover(BackgroundThread):
     """One contender for the work of one lane.
 
@@ -50,6 +58,7 @@ class Mover(BackgroundThread):
         lease: says whether this contender is the one.
         outbox: sends them.
         clock: says what is due, and measures pauses.
+        chores: what else one process of all does, between its turns.
         jitter: random numbers for pauses after failures.
     """
 
@@ -61,9 +70,11 @@ class Mover(BackgroundThread):
         lease: LeaderLease,
         outbox: Outbox,
         clock: Clock,
+        chores: Sequence[Chore] = (),
         jitter: Random = random.random,
     ) -> None:
         super().__init__(f"celery-aws-mover-{lane.name}")
+        self._chores = chores
         self._lane = lane
         self._schedule = schedule
         self._lease = lease
@@ -71,7 +82,7 @@ class Mover(BackgroundThread):
         self._clock = clock
         self._jitter = jitter
         self._backoff = Backoff(base_seconds=1.0, cap_seconds=lane.renew_seconds)
-        self._failures = 0
+        self._failures = self._chore_failures = 0
         #: When the lease was taken over from an owner that may have sent what it did not remove.
         self._again_before: datetime | None = None
         #: Markers by when they were seen first, by the monotonic clock.
@@ -83,8 +94,18 @@ class Mover(BackgroundThread):
     def run(self) -> None:
         """Take turns until stopped, and leave the lease to others."""
         while not self.stopping:
-            self._pause(self.turn())
+            self.rest(self.turn())
         self.release()
+
+    def rest(self, seconds: float) -> None:
+        """Pause until the next turn; who leads does the chores whose time comes meanwhile.
+
+        Costs what they cost, and a renewal of the lease if it is time to.
+        """
+        until = self._clock.monotonic() + seconds
+        while not self.stopping and self._clock.monotonic() < until:
+            wanted_seconds = self._do_chores()
+            self._pause(min(until - self._clock.monotonic(), wanted_seconds))
 
     def release(self) -> None:
         """Leave the lease to others, at once; what fails is only logged.
@@ -131,6 +152,33 @@ class Mover(BackgroundThread):
             return self._after_failure(error)
         self._failures = 0
         return max(0.0, began + self._lane.period_seconds - self._clock.monotonic())
+
+    def _do_chores(self) -> float:
+        """Do what it is time to do beside; return the seconds until it is to be done again."""
+        return min(map(self._do_chore, self._chores), default=inf)
+
+    def _do_chore(self, chore: Chore) -> float:
+        try:
+            wanted_seconds = chore.turn() if self._lease.leads and self._keeps() else inf
+        except Exception as error:  # noqa: BLE001 - whatever it is, tasks have to be moved
+            return self._after_chore_failure(error)
+        self._chore_failures = 0
+        return wanted_seconds
+
+    def _after_chore_failure(self, error: Exception) -> float:
+        self._chore_failures += 1
+        if is_worth_logging(self._chore_failures):
+            known = isinstance(error, CeleryAwsError)
+            logger.log(
+                logging.WARNING if known else logging.CRITICAL,
+                "what killed processes have left cannot be looked for now%s (failure %s in a row): "
+                "%s",
+                "" if known else ", by a bug in celery-aws",
+                self._chore_failures,
+                error,
+                exc_info=None if known else error,
+            )
+        return self._backoff.wait_seconds(self._chore_failures - 1, self._jitter)
 
     def _after_failure(self, error: Exception) -> float:
         self._failures += 1

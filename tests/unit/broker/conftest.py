@@ -1,6 +1,7 @@
 """A broker's parts on SQS in memory, with a clock that the test moves."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import celery
@@ -23,16 +24,16 @@ from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.revoked_tasks import RevokedTasks
+from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.names import AmqpQueue, BucketName, QueueName, TableName
 from celery_aws.table.coordination import CoordinationTable
-from celery_aws.table.revocations import Revocations
-from celery_aws.table.schedule import Schedule
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_s3 import MemoryS3
 from celery_aws.testing.memory_sqs import MemorySqs
+from tests.unit.broker.processes import Processes
 
 QUEUE = AmqpQueue("celery")
 NAME = QueueName("celery")
@@ -84,11 +85,10 @@ class Bench:
     def new_coordination(self) -> Coordination | None:
         if self.directory.options.coordination_table is False:
             return None
-        table = CoordinationTable(
-            service=self.tables, name=COORDINATION, creates=True, clock=self.clock
-        )
-        return Coordination(
-            table=table, schedule=Schedule(table), revocations=Revocations(table=table)
+        return Coordination.on(
+            CoordinationTable(
+                service=self.tables, name=COORDINATION, creates=True, clock=self.clock
+            )
         )
 
     def new_acker(self, *, linger_seconds: float = 0.0) -> Acker:
@@ -206,9 +206,9 @@ class Bench:
 def take(buffer: DeliveryBuffer, most: int) -> list[Delivery]:
     """Take up to ``most`` messages in one turn, as the transport does."""
     buffer.begin_turn()
-    taken = [delivery for _ in range(most) if (delivery := buffer.take()) is not None]
+    taken = [buffer.take() for _ in range(most)]
     buffer.end_turn()
-    return taken
+    return [delivery for delivery in taken if isinstance(delivery, Delivery)]
 
 
 def message_of(receipt: Receipt, delivery_tag: str) -> SqsMessage:
@@ -268,12 +268,12 @@ def tables(clock: FakeClock) -> MemoryTableService:
     return MemoryTableService(clock=clock)
 
 
-@pytest.fixture
-def connect(
+@contextmanager
+def connecting(
     sqs: MemorySqs,
     s3: MemoryS3,
     tables: MemoryTableService,
-    clock: FakeClock,
+    clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Connect]:
     monkeypatch.setattr(Transport, "services", staticmethod(lambda _: sqs))
@@ -284,6 +284,29 @@ def connect(
     yield made
     sqs.close()
     made.close()
+
+
+@pytest.fixture
+def connect(
+    sqs: MemorySqs,
+    s3: MemoryS3,
+    tables: MemoryTableService,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Connect]:
+    with connecting(sqs, s3, tables, clock, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def processes(s3: MemoryS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
+    """Processes with a coordination table in common, and all the time of the world."""
+    clock = SystemClock()
+    sqs, tables = MemorySqs(clock), MemoryTableService(clock=clock)
+    with connecting(sqs, s3, tables, clock, monkeypatch) as made:
+        several = Processes(made, sqs, tables)
+        yield several
+        several.close()
 
 
 class Client:

@@ -62,6 +62,17 @@ class TestBodies:
         assert message.body.decode() == body
         assert (message.headers, message.content_type) == ({}, None)
 
+    def test_a_bare_text_is_published(self, client: Client) -> None:
+        client.channel.queue_declare("celery")
+        client.channel.basic_publish("as celery amqp has it", exchange="", routing_key="celery")
+        client.consume()
+
+        client.drain()
+
+        (message,) = client.messages
+        assert message.body == b"as celery amqp has it"
+        assert message.delivery_info["routing_key"] == "celery"
+
     def test_both_stock_forms_are_delivered(self, client: Client) -> None:
         encoded = VirtualChannel.codecs["base64"].encode("[1]")
         stock = json.dumps(

@@ -29,8 +29,6 @@ from celery_aws.errors import (
 from celery_aws.limits import SQS_MESSAGE_BYTES
 from celery_aws.names import AmqpQueue, QueueName, TableName
 from celery_aws.table.coordination import CoordinationTable
-from celery_aws.table.revocations import Revocations
-from celery_aws.table.schedule import Schedule
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_s3 import MemoryS3
@@ -61,10 +59,8 @@ class Publisher:
         table = CoordinationTable(
             service=tables, name=TABLE, creates=parsed.create_coordination_table, clock=clock
         )
-        self.schedule = Schedule(table)
-        coordination = Coordination(
-            table=table, schedule=self.schedule, revocations=Revocations(table=table)
-        )
+        coordination = Coordination.on(table)
+        self.schedule = coordination.schedule
         self.departures = Departures(
             parsed,
             LargeMessages(parsed, s3, clock),

@@ -13,10 +13,11 @@ from celery_aws.broker.coordination import Coordination, coordination
 from celery_aws.broker.directory import QueueDirectory
 from celery_aws.broker.movers import DirectoryDestinations, Movers
 from celery_aws.config.broker import parse_broker_options
+from celery_aws.core.inboxes import inbox_name
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.schedule import STANDARD, ScheduledTask
-from celery_aws.errors import QueueNotFoundError
-from celery_aws.names import QueueName, QueueUrl
+from celery_aws.errors import AccessDeniedError, QueueNotFoundError
+from celery_aws.names import AmqpQueue, QueueName, QueueUrl
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_sqs import MemorySqs
@@ -182,6 +183,20 @@ def test_a_queue_is_where_it_was_when_the_task_was_parked(bench: Bench, sqs: Mem
     url = QueueUrl("https://sqs.eu-west-1.amazonaws.com/1/elsewhere")
 
     assert destinations.destination(QUEUE, url) == (sqs, url)
+    assert sqs.calls == []
+
+
+@pytest.mark.parametrize("prefix", ["", "shop-"])
+def test_nothing_is_sent_to_inboxes(bench: Bench, sqs: MemorySqs, prefix: str) -> None:
+    """Who may park tasks may not command workers; the mover may."""
+    destinations = DirectoryDestinations(bench.directory)
+    inbox = inbox_name(prefix, "0123456789abcdef" * 2)
+
+    with pytest.raises(AccessDeniedError, match="control commands"):
+        destinations.destination(QUEUE, QueueUrl(f"https://sqs.eu-west-1.amazonaws.com/1/{inbox}"))
+    with pytest.raises(AccessDeniedError, match="control commands"):
+        destinations.destination_lost(AmqpQueue(inbox))
+
     assert sqs.calls == []
 
 

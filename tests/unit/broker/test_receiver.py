@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from celery_aws.broker.delivery import Delivery, DeliveryBuffer
+from celery_aws.broker.delivery import Deliverable, Delivery, DeliveryBuffer
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
 from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
@@ -100,7 +100,7 @@ def test_a_cancel_between_poll_and_buffer_loses_nothing(bench: Bench) -> None:
     """Cancelled after it last looked: nobody else will look into the buffer for it."""
 
     class CancelledBuffer(DeliveryBuffer):
-        def put(self, deliveries: Iterable[Delivery]) -> None:
+        def put(self, deliveries: Iterable[Deliverable]) -> None:
             receiver.stop(0)
             assert self.discard(receiver) == []
             super().put(deliveries)
