@@ -4,6 +4,7 @@ import threading
 from datetime import datetime, timedelta
 
 from celery_aws.testing.clock import START
+from tests.simulation.waiting import WorldCondition
 from tests.simulation.world import World
 
 
@@ -32,7 +33,10 @@ class WorldClock:
         self._world.sleep(seconds)
 
     def wait(self, condition: threading.Condition, seconds: float) -> None:
-        """Let others run; nobody signals."""
+        """Let others run, until somebody signals if it is a condition of the world."""
+        if isinstance(condition, WorldCondition):
+            condition.wait(seconds)
+            return
         condition.release()
         try:
             self._world.sleep(seconds)

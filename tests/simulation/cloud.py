@@ -1,23 +1,30 @@
 """AWS in the simulated world, and the line of a process to it, on which a request takes time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from celery_aws.aws.sqs import SendFailure
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.core.parked_messages import maybe_sent_before, parked_task_id
-from celery_aws.names import QueueUrl
+from celery_aws.names import QueueName, QueueUrl
 from celery_aws.testing.memory_dynamodb import MemoryTableService
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.simulation.clocks import WorldClock
 from tests.simulation.world import Process, World
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 #: From when a process wants to ask until the request cannot be called back.
 BEGIN_SECONDS = 0.001
 
 _OPERATIONS = {
+    "queue_url": "GetQueueUrl",
+    "create_queue": "CreateQueue",
+    "delete_queue": "DeleteQueue",
     "send": "SendMessage",
     "send_batch": "SendMessageBatch",
     "delete_batch": "DeleteMessageBatch",
@@ -46,24 +53,37 @@ class Sent:
     again: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """A queue that was deleted, when and by which process."""
+
+    url: QueueUrl
+    at_seconds: float
+    sender: str
+
+
 class WorldSqs(MemorySqs):
     """SQS, with a record of the parked tasks that were sent to it.
 
     Attributes:
         sent: the record.
         sender: the process whose request is being served.
+        makers: which process has made each queue.
+        deleted: the queues that were deleted.
     """
 
     def __init__(self, world: World) -> None:
         super().__init__(WorldClock(world))
         self.sent: list[Sent] = []
         self.sender = ""
+        self.makers: dict[QueueUrl, str] = {}
+        self.deleted: list[Deleted] = []
         self._world = world
 
     def send(self, url: QueueUrl, message: OutgoingMessage) -> str:
         """Send one message."""
         message_id = super().send(url, message)
-        self._world.signal()
+        self._world.signal(url)
         return message_id
 
     def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
@@ -82,8 +102,26 @@ class WorldSqs(MemorySqs):
                         again=again,
                     )
                 )
-        self._world.signal()
+        self._world.signal(url)
         return failures
+
+    def create_queue(
+        self, name: QueueName, attributes: Mapping[str, str], tags: Mapping[str, str]
+    ) -> QueueUrl:
+        """Create a queue."""
+        url = super().create_queue(name, attributes, tags)
+        self.makers[url] = self.sender
+        return url
+
+    def delete_queue(self, url: QueueUrl) -> None:
+        """Delete a queue."""
+        super().delete_queue(url)
+        self.deleted.append(Deleted(url=url, at_seconds=self._world.seconds, sender=self.sender))
+        self._world.signal(url)
+
+    def urls(self) -> list[QueueUrl]:
+        """Return the URLs of all queues."""
+        return [queue.url for queue in self._account._queues.values()]
 
     def next_visible_at(self, url: QueueUrl) -> float | None:
         """Return when there is a message to receive: now, or when the next becomes visible."""
@@ -105,7 +143,7 @@ class Cloud:
     request_seconds: tuple[float, float] = (0.01, 0.03)
 
     @classmethod
-    def of(cls, world: World) -> "Cloud":
+    def of(cls, world: World) -> "Self":
         tables = MemoryTableService(clock=WorldClock(world))
         return cls(world=world, sqs=WorldSqs(world), tables=tables)
 
@@ -162,7 +200,8 @@ class Line:
             if received:
                 return received
             visible_at = self.cloud.sqs.next_visible_at(url)
-            world.wait(*(() if visible_at is None else (visible_at - world.seconds,)))
+            seconds = inf if visible_at is None else visible_at - world.seconds
+            world.wait(seconds, about=url)
 
     def _request(self, operation: str, ask: Callable[[], Any]) -> Any:
         world, process = self.cloud.world, self.process

@@ -11,6 +11,19 @@ from tests.simulation.world import World
 LOOK_SECONDS = 0.05
 
 
+class WorldFuture(Future[Any]):
+    """A future for whose result others run."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for it."""
+        wait(self._world, [self], timeout)
+        return super().result(0)
+
+
 class WorldExecutor:
     """A :class:`~concurrent.futures.ThreadPoolExecutor` whose threads are of the world."""
 
@@ -34,7 +47,7 @@ class WorldExecutor:
 
     def submit(self, function: Callable[..., Any], *args: Any) -> "Future[Any]":
         """Let a thread call ``function`` when one is free."""
-        future: Future[Any] = Future()
+        future = WorldFuture(self._world)
         self._futures.append(future)
         self._waiting.append(lambda: _call(future, function, *args))
         if self._free:

@@ -62,7 +62,7 @@ class World:
         self._numbers = count()
         self._current = threading.local()
         self._processes: list[Process] = []
-        self._waiting: list[_Thread] = []
+        self._waiting: dict[object, list[_Thread]] = {}
 
     def process(self, name: str) -> Process:
         """Make a process; it has no thread yet."""
@@ -96,19 +96,27 @@ class World:
         self._enter(self.seconds + max(0.0, seconds), thread)
         thread.give_back()
 
-    def wait(self, seconds: float = inf) -> None:
-        """Sleep, but only until somebody calls :meth:`signal`; not on the thread of the test."""
-        thread: _Thread = self._current.thread
-        self._waiting.append(thread)
-        self.sleep(seconds)
-        if thread in self._waiting:
-            self._waiting.remove(thread)
+    def wait(self, seconds: float = inf, *, about: object = None) -> bool:
+        """Sleep, but only until somebody calls :meth:`signal`; not on the thread of the test.
 
-    def signal(self) -> None:
-        """Wake everybody who waits."""
-        waiting, self._waiting = self._waiting, []
+        Returns:
+            False if the time is up.
+        """
+        thread: _Thread = self._current.thread
+        waiting = self._waiting.setdefault(about, [])
+        waiting.append(thread)
+        self.sleep(seconds)
+        signalled = thread not in waiting
+        if not signalled:
+            waiting.remove(thread)
+        return signalled
+
+    def signal(self, about: object = None) -> None:
+        """Wake everybody who waits for that."""
+        waiting = self._waiting.get(about, [])
         for thread in waiting:
             self._enter(self.seconds, thread)
+        waiting.clear()
 
     def kill(self, process: Process) -> None:
         """End all threads of a process where they are; not from one of them."""
