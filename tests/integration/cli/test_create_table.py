@@ -19,8 +19,8 @@ def create_table(here: AwsEnvironment, *arguments: str, typed: str = "") -> Any:
 
 
 def tables() -> list[str]:
-    names: list[str] = boto3.client("dynamodb").list_tables()["TableNames"]
-    return names
+    pages = boto3.client("dynamodb").get_paginator("list_tables").paginate()
+    return [name for page in pages for name in page["TableNames"]]
 
 
 def test_asks_before_it_creates(aws_environment: AwsEnvironment) -> None:

@@ -14,6 +14,7 @@ import pytest
 from celery import Celery
 from celery.apps import worker as celery_worker
 
+from celery_aws.broker import control_planes
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.workers.recording import Recording
@@ -64,15 +65,17 @@ class Project:
         name: str = "one",
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        mingles: bool = False,
         **options: Any,
     ) -> WorkerProcess:
         """Return a worker that is not started."""
+        alone = () if mingles else ("--without-gossip", "--without-mingle")
         worker = WorkerProcess(
             self.app,
             directory=HERE,
             name=f"{name}@%h",
             environment={**self.environment(config, name), **(environment or {})},
-            arguments=["--without-gossip", "--without-mingle", *arguments],
+            arguments=[*alone, *arguments],
             **options,
         )
         self._workers.append(worker)
@@ -113,6 +116,21 @@ class Project:
         while (found := self.messages(queue)) != expected and time.monotonic() < deadline:
             time.sleep(0.05)
         return found
+
+    def queues(self) -> list[str]:
+        """Return the names of the project's queues, without its prefix."""
+        prefix = self.aws.queue_name_prefix
+        urls = self._sqs.list_queues(QueueNamePrefix=prefix).get("QueueUrls", ())
+        return sorted(url.rpartition("/")[2].removeprefix(prefix) for url in urls)
+
+    def inboxes(self) -> list[str]:
+        """Return the names of the inboxes that there are."""
+        return [name for name in self.queues() if name.startswith("celery-inbox-")]
+
+    def shared(self, *kinds: str) -> list[str]:
+        """Return the sort keys of items of the coordination table, of such partitions."""
+        table = boto3.resource("dynamodb").Table(f"{self.aws.queue_name_prefix}celery-coordination")
+        return [item["sk"] for item in table.scan()["Items"] if item["pk"].startswith(kinds)]
 
     def _kill_workers(self) -> None:
         for worker in self._workers:
@@ -165,6 +183,7 @@ def project(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
+        stack.callback(_close_control_planes)
         yield Project(aws_environment, stack)
 
 
@@ -173,3 +192,10 @@ def recorded(project: Project, tmp_path: Path) -> Iterator[RecordedProject]:
     """A project whose tasks write down their starts and ends."""
     with ExitStack() as stack:
         yield RecordedProject(project.aws, stack, Recording(tmp_path / "recording"))
+
+
+def _close_control_planes() -> None:
+    """End what the clients of a test have for remote control, as the end of their process does."""
+    for plane in control_planes._per_process._values.values():
+        plane.close()
+    control_planes._per_process.forget()

@@ -15,9 +15,12 @@ from celery import Celery
 from celery.exceptions import Reject
 from celery.result import AsyncResult, allow_join_result
 from celery.signals import worker_process_shutdown, worker_shutdown
+from kombu.common import Broadcast
 
 app: Any = Celery("proj")
 app.conf.update(json.loads(os.environ["PROJ_CONFIG"]))
+if os.environ.get("PROJ_QUEUES") == "broadcast":
+    app.conf.task_queues = [Broadcast("everybody")]
 
 
 def write_counts(**_: Any) -> None:
@@ -130,3 +133,15 @@ def record_start(number: int) -> None:
     """Append a line: the number, and the time of a clock that all processes share."""
     with Path(os.environ["PROJ_STARTS"]).open("a") as starts:
         starts.write(f"{number} {time.monotonic()}\n")
+
+
+@app.task(name="proj.count_run", ignore_result=True)
+def count_run(folder: str) -> None:
+    """Leave a file that only this worker writes."""
+    Path(folder, os.environ["PROJ_NAME"]).touch()
+
+
+@app.task(name="proj.delegate")
+def delegate(x: int) -> str:
+    """Publish a task whose result nobody waits for, from a pool child; return its id."""
+    return str(add.delay(x, x).id)
