@@ -24,12 +24,12 @@ from celery_aws.control.transient_queues import TransientQueues
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.batching import batches_by_size
 from celery_aws.core.envelope import encode_body
+from celery_aws.core.failure_log import log_failure
 from celery_aws.core.heartbeats import Heartbeats
 from celery_aws.core.parcels import Parcel, ParcelItem
 from celery_aws.core.routing import Binding, targets
 from celery_aws.errors import (
     AwsError,
-    CeleryAwsError,
     MessageTooLargeError,
     QueueNotFoundError,
 )
@@ -316,16 +316,12 @@ class EventSender(BackgroundThread):
         self._failures += 1
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
         self._next_send = self._clock.monotonic() + pause
-        if is_worth_logging(self._failures):
-            known = isinstance(error, CeleryAwsError)
-            logger.log(
-                logging.WARNING if known else logging.CRITICAL,
-                "events cannot be sent now%s (failure %s in a row), some are lost: %s",
-                "" if known else ", by a bug in celery-aws",
-                self._failures,
-                error,
-                exc_info=None if known else error,
-            )
+        log_failure(
+            logger,
+            "events cannot be sent now, some are lost",
+            error,
+            failures=self._failures,
+        )
 
 
 def _encoded(event: Event) -> Mapping[str, Any]:

@@ -15,9 +15,10 @@ from celery_aws.background import BackgroundThread
 from celery_aws.clock import Clock
 from celery_aws.control.inbox import Inbox, WantedBinding
 from celery_aws.control.transient_queues import TransientQueue
-from celery_aws.core.backoff import Backoff, Random, is_worth_logging
+from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.failure_log import log_failure
 from celery_aws.core.routing import Binding, ExchangeKind
-from celery_aws.errors import AwsError, CeleryAwsError, UnreachableError
+from celery_aws.errors import AwsError, UnreachableError
 from celery_aws.names import AmqpQueue, InboxId, QueueUrl
 
 logger = logging.getLogger(__name__)
@@ -261,17 +262,12 @@ class InboxKeeper(BackgroundThread):
         with self._changed:
             self._refused, self._refusal = self._tried, error
             self._changed.notify_all()
-        if is_worth_logging(self._failures):
-            known = isinstance(error, CeleryAwsError)
-            logger.log(
-                logging.WARNING if known else logging.CRITICAL,
-                "remote control and events of this process do not work now%s; trying again "
-                "(failure %s in a row): %s",
-                "" if known else ", by a bug in celery-aws",
-                self._failures,
-                error,
-                exc_info=None if known else error,
-            )
+        log_failure(
+            logger,
+            "remote control and events of this process do not work now, and are tried again",
+            error,
+            failures=self._failures,
+        )
         return pause
 
     def _error(self, refusal: Exception | None, wait_seconds: float) -> AwsError:

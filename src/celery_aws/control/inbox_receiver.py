@@ -15,7 +15,8 @@ from celery_aws.aws.sqs import QueueService
 from celery_aws.background import BackgroundThread
 from celery_aws.clock import Clock
 from celery_aws.control.transient_queues import TransientQueues
-from celery_aws.core.backoff import Backoff, Random, is_worth_logging
+from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.failure_log import log_failure
 from celery_aws.core.inboxes import INBOX_RETENTION_SECONDS, INBOX_VISIBILITY_TIMEOUT_SECONDS
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.parcels import unpack
@@ -199,16 +200,10 @@ class InboxReceiver(BackgroundThread):
     def _after_failure(self, error: Exception) -> float:
         self._failures += 1
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
-        if is_worth_logging(self._failures):
-            known = isinstance(error, AwsError)
-            logger.log(
-                logging.WARNING if known else logging.CRITICAL,
-                "remote control and events: receiving failed%s (%s in a row), trying again in "
-                "%.1f s: %s",
-                "" if known else " by a bug in celery-aws",
-                self._failures,
-                pause,
-                error,
-                exc_info=None if known else error,
-            )
+        log_failure(
+            logger,
+            "remote control and events: receiving failed, and is tried again",
+            error,
+            failures=self._failures,
+        )
         return pause

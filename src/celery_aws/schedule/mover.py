@@ -19,11 +19,12 @@ from typing import Protocol
 from celery_aws.background import BackgroundThread
 from celery_aws.clock import Clock
 from celery_aws.core.attributes import Item, text_of
-from celery_aws.core.backoff import Backoff, Random, is_worth_logging
+from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.failure_log import log_failure
 from celery_aws.core.schedule import STREAMS, Lane, bucket_of, late_bound
 from celery_aws.core.scheduled_items import send_after_of
 from celery_aws.core.table_keys import SORT
-from celery_aws.errors import AccessDeniedError, AwsError, CeleryAwsError
+from celery_aws.errors import AccessDeniedError, AwsError
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.schedule.outbox import Outbox
 from celery_aws.table.leases import LeaderLease
@@ -167,33 +168,23 @@ class Mover(BackgroundThread):
 
     def _after_chore_failure(self, error: Exception) -> float:
         self._chore_failures += 1
-        if is_worth_logging(self._chore_failures):
-            known = isinstance(error, CeleryAwsError)
-            logger.log(
-                logging.WARNING if known else logging.CRITICAL,
-                "what killed processes have left cannot be looked for now%s (failure %s in a row): "
-                "%s",
-                "" if known else ", by a bug in celery-aws",
-                self._chore_failures,
-                error,
-                exc_info=None if known else error,
-            )
+        log_failure(
+            logger,
+            "what killed processes have left cannot be looked for now",
+            error,
+            failures=self._chore_failures,
+        )
         return self._backoff.wait_seconds(self._chore_failures - 1, self._jitter)
 
     def _after_failure(self, error: Exception) -> float:
         self._failures += 1
-        if is_worth_logging(self._failures):
-            known = isinstance(error, CeleryAwsError)
-            logger.log(
-                logging.WARNING if known else logging.CRITICAL,
-                "parked tasks (%s) cannot be moved to SQS now%s; trying again (failure %s in a "
-                "row): %s",
-                self._lane.name,
-                "" if known else ", by a bug in celery-aws",
-                self._failures,
-                _with_all_rights(error),
-                exc_info=None if known else error,
-            )
+        log_failure(
+            logger,
+            f"parked tasks ({self._lane.name}) cannot be moved to SQS now, and are tried again",
+            error,
+            failures=self._failures,
+            shown=_with_all_rights(error),
+        )
         return self._backoff.wait_seconds(self._failures - 1, self._jitter)
 
     def _move(self) -> None:
