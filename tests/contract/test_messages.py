@@ -1,6 +1,7 @@
 """Messages on standard queues: what every QueueService must do with them."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -50,6 +51,16 @@ def test_what_was_sent_is_received(queue: Queue) -> None:
 
     assert (message.body, message.message_id) == ('{"a": 1}', message_id)
     assert (message.receive_count, message.redelivered()) == (1, False)
+
+
+def test_it_says_when_it_was_sent(queue: Queue) -> None:
+    queue.send("1")
+    (first,) = queue.receive(wait_seconds=1, hidden_seconds=1)
+    (again,) = queue.receive(wait_seconds=5)
+
+    assert first.sent_at is not None
+    assert abs(datetime.now(timezone.utc) - first.sent_at) < timedelta(minutes=1)
+    assert again.sent_at == first.sent_at
 
 
 def test_no_more_than_asked_for_is_received(queue: Queue) -> None:

@@ -6,6 +6,7 @@ in-memory double of ``celery_aws.testing`` through the same contract suite.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from botocore.parsers import ResponseParserError
@@ -30,7 +31,7 @@ SETTLE_TIMEOUT_SECONDS = 5.0
 SEND_BATCH_TIMEOUT_SECONDS = 10.0
 
 #: System attributes that every receive asks for; they are free.
-RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId")
+RECEIVED_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId", "SentTimestamp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,9 +262,16 @@ def _received(message: Mapping[str, Any]) -> ReceivedMessage:
         body=message["Body"],
         receipt_handle=ReceiptHandle(message["ReceiptHandle"]),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        sent_at=_time(attributes.get("SentTimestamp")),
         message_group_id=attributes.get("MessageGroupId"),
         message_attributes=message.get("MessageAttributes", {}),
     )
+
+
+def _time(milliseconds: str | None) -> datetime | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(int(milliseconds) / 1000, timezone.utc)
 
 
 def _settlement_failures(

@@ -58,6 +58,10 @@ class CreditSource(Protocol):
         """Give credits back."""
 
 
+#: Seconds within which a long poll is answered for which there are messages.
+ANSWER_SECONDS = 0.25
+
+
 class UnlimitedCredits:
     """Credits of a consumer that acknowledges on receipt: it holds nothing."""
 
@@ -128,6 +132,8 @@ class Receiver(BackgroundThread):
         self.last_poll: datetime | None = None
         self.draining = False
         self.polling = False
+        self._polls_since = 0.0
+        self._answered = threading.Event()
         self._puts_off = puts_off
         self._higher = higher
         self._deliver = deliver
@@ -234,7 +240,7 @@ class Receiver(BackgroundThread):
 
     def _receive(self, poll: Poll) -> list[Delivery]:
         for receiver in self._higher:
-            if receiver.polling and not self._ticket.busy:
+            if not self._ticket.busy and receiver.polls_in_vain():
                 continue  # It hears by itself of what comes, and so does this one.
             found = receiver.ask(poll.max_messages, wait_seconds=0)
             if found:
@@ -242,11 +248,29 @@ class Receiver(BackgroundThread):
         # After a failure, only what is answered at once: a connection that is dead must not hold it
         # up for a long poll.
         wait_seconds = 0 if self._failures else poll.wait_seconds
-        self.polling = wait_seconds > 0
+        self._begin_poll(wait_seconds)
         try:
             return self.ask(poll.max_messages, wait_seconds=wait_seconds)
         finally:
             self.polling = False
+            self._answered.set()
+
+    def _begin_poll(self, wait_seconds: int) -> None:
+        self._polls_since = self._reception.clock.monotonic()
+        if wait_seconds > 0:
+            self._answered.clear()
+            self.polling = True
+
+    def polls_in_vain(self) -> bool:
+        """Tell whether a long poll is under way that found nothing; from any receiver's thread.
+
+        SQS answers one at once if there is something: so a young one is waited for.
+        """
+        if not self.polling:
+            return False
+        age_seconds = self._reception.clock.monotonic() - self._polls_since
+        left_seconds = ANSWER_SECONDS - age_seconds
+        return left_seconds <= 0 or not self._answered.wait(left_seconds)
 
     def ask(self, max_messages: int, *, wait_seconds: int) -> list[Delivery]:
         """Receive once, with credits that the caller has reserved; from any receiver's thread."""

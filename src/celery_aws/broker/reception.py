@@ -1,9 +1,9 @@
 """Receives messages, for the consumers of a connection and for its synchronous gets.
 
 What comes is leased before anything else is done with it. Of it, only what can be delivered is
-handed on: what is worked on here already is not, what cannot be read now is given back for later,
-and what comes long before its eta is sent on. Who pays for a receive with credits and who gets its
-messages is the caller's part.
+handed on: what is worked on here already is not, what has expired is deleted, what cannot be read
+now is given back for later, and what comes long before its eta is sent on. Who pays for a receive
+with credits and who gets its messages is the caller's part.
 """
 
 import logging
@@ -23,6 +23,7 @@ from celery_aws.broker.revoked_tasks import RevokedTasks
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.message_life import has_expired
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import QueueNotFoundError
@@ -44,6 +45,8 @@ class Received:
     messages: list[tuple[ReceivedMessage, Receipt]] = field(default_factory=list)
     #: Messages that are worked on here already; they are not to be delivered.
     known: int = 0
+    #: Messages that had expired; they are not to be delivered either.
+    expired: int = 0
 
 
 class Reception:
@@ -60,6 +63,7 @@ class Reception:
 
     Attributes:
         options: the broker's.
+        clock: for the times of requests and answers.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Reception:
         self._large_messages = large_messages
         self._early_messages = early_messages
         self._revoked_tasks = revoked_tasks
-        self._clock = clock
+        self.clock = clock
         self._record = delivery_record()
 
     def receive(
@@ -108,12 +112,12 @@ class Reception:
         """
         try:
             address = self._directory.address(queue)
-            asked_at = self._clock.monotonic()
+            asked_at = self.clock.monotonic()
             messages = self._ask(address, max_messages, wait_seconds)
         except QueueNotFoundError:
             self._directory.forget(queue)
             raise
-        answered_at, now = self._clock.monotonic(), self._clock.now()
+        answered_at, now = self.clock.monotonic(), self.clock.now()
         self._record.count("received", len(messages))
         if not messages:
             return Received(answered_at=now)
@@ -122,12 +126,15 @@ class Reception:
         self._pass_over(queue, taken)
         new = {receipt.handle for receipt in taken.new}
         loaded = self._loaded(queue, address, [m for m in messages if m.receipt_handle in new])
+        living = self._unexpired(loaded)
+        expired = len(loaded) - len(living)
         if on_kept is not None:
-            loaded = self._put_off(loaded, on_kept)
+            living = self._put_off(living, on_kept)
         return Received(
             answered_at=now,
-            messages=self._looked_up(loaded),
+            messages=self._looked_up(living),
             known=len(taken.known),
+            expired=expired,
         )
 
     def valid(self, receipt: Receipt) -> bool:
@@ -182,6 +189,18 @@ class Reception:
         return [
             (message, Receipt.of(message, queue=queue, address=address)) for message in loaded.ready
         ]
+
+    def _unexpired(
+        self, messages: Sequence[tuple[ReceivedMessage, Receipt]]
+    ) -> list[tuple[ReceivedMessage, Receipt]]:
+        now, rest = self.clock.now(), []
+        for message, receipt in messages:
+            if has_expired(message, now):
+                self._acker.delete(receipt)
+                self._record.count("expired")
+            else:
+                rest.append((message, receipt))
+        return rest
 
     def _put_off(
         self, messages: Sequence[tuple[ReceivedMessage, Receipt]], on_kept: OnKept

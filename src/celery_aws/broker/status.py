@@ -28,6 +28,7 @@ Counted = Literal[
     "leases_lost",
     "discarded",
     "known",
+    "expired",
     "put_off",
     "events_dropped",
 ]
@@ -51,6 +52,7 @@ class DeliveryStatus:
             or have run, a second time.
         discarded: messages dropped before their delivery, because their leases had ended.
         known: messages received again while they were worked on here, and not delivered again.
+        expired: messages deleted, because they had waited for longer than their ``expiration``.
         put_off: messages that came long before their eta, and were sent on to wait for it.
         events_dropped: events for monitors that could not be sent.
     """
@@ -65,6 +67,7 @@ class DeliveryStatus:
     leases_lost: int = 0
     discarded: int = 0
     known: int = 0
+    expired: int = 0
     put_off: int = 0
     events_dropped: int = 0
 

@@ -5,6 +5,7 @@ lost goes through a queue on SQS.
 """
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 from kombu.utils.uuid import uuid
 
 from celery_aws.clock import Clock
+from celery_aws.core.message_life import life_of
 from celery_aws.core.priorities import HIGHEST_NUMBER, LOWEST_NUMBER
 from celery_aws.core.queue_traits import QueueTraits
 from celery_aws.names import AmqpQueue
@@ -55,7 +57,10 @@ class TransientQueue:
         self.traits = traits
         self._highest_priority = highest_priority
         self._clock = clock
+        #: Each with the time at which it goes.
         self._waiting: deque[tuple[float, Message]] = deque()
+        #: None of them goes before.
+        self._first_end = math.inf
         self._consumers: deque[QueueConsumer] = deque()
         #: Since when it has no consumer; None while it has one.
         self._unused_since: float | None = clock.monotonic()
@@ -91,14 +96,13 @@ class TransientQueue:
             self._drop_old()
             while len(self._waiting) >= WAITING_MAX:
                 self._waiting.popleft()
-            self._waiting.insert(self._place(message), (self._clock.monotonic(), message))
+            self._wait(self._place(message), message)
 
     def put_back(self, messages: Iterable[Message]) -> None:
         """Put messages in front of their equals again that were taken, in their order."""
         with self._lock:
-            now = self._clock.monotonic()
             for message in reversed(list(messages)):
-                self._waiting.insert(self._place_in_front(message), (now, message))
+                self._wait(self._place_in_front(message), message)
             self._hand_out()
 
     def take(self) -> Message | None:
@@ -164,12 +168,23 @@ class TransientQueue:
         number = min(max(message["properties"].get("priority") or 0, LOWEST_NUMBER), HIGHEST_NUMBER)
         return number if self._highest_priority == LOWEST_NUMBER else -number
 
+    def _wait(self, place: int, message: Message) -> None:
+        lives_seconds = [math.inf]
+        if self.traits.message_ttl_seconds is not None:
+            lives_seconds.append(self.traits.message_ttl_seconds)
+        own = life_of(message)
+        if own is not None:
+            lives_seconds.append(own.total_seconds())
+        end = self._clock.monotonic() + min(lives_seconds)
+        self._first_end = min(self._first_end, end)
+        self._waiting.insert(place, (end, message))
+
     def _drop_old(self) -> None:
-        ttl = self.traits.message_ttl_seconds
-        if ttl is None:
+        now = self._clock.monotonic()
+        if now <= self._first_end:
             return
-        oldest = self._clock.monotonic() - ttl
-        self._waiting = deque(each for each in self._waiting if each[0] >= oldest)
+        self._waiting = deque(each for each in self._waiting if each[0] >= now)
+        self._first_end = min((end for end, _ in self._waiting), default=math.inf)
 
 
 class TransientQueues:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ from celery_aws.names import BucketName, ObjectKey, ReceiptHandle
 
 @dataclass(frozen=True, kw_only=True)
 class S3Pointer:
-    """Where in S3 the body of a large message is."""
+    """Where in S3 the body of a large message is, or a large result."""
 
     bucket: BucketName
     key: ObjectKey
@@ -49,6 +50,8 @@ class ReceivedMessage:
     receipt_handle: ReceiptHandle
     #: How often SQS handed it out, this time included; approximate on standard queues.
     receive_count: int = 1
+    #: When SQS took it in; aware, UTC. None if it did not say.
+    sent_at: datetime | None = None
     message_group_id: str | None = None
     #: In SQS's own form, as those of an :class:`OutgoingMessage`.
     message_attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -2,12 +2,15 @@
 
 Names and defaults are the stock transport's, in both its spellings. Facts:
 kombu/transport/SQS/__init__.py ``_put`` and ``_resolve_delay_seconds``; SendMessage in the SQS
-API reference.
+API reference; py-amqp's basic_message.py for which properties AMQP has.
 """
 
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from amqp.basic_message import Message
+from kombu.utils.json import dumps
 
 from celery_aws.core.deduplication import deduplication_id
 from celery_aws.core.envelope import dump_envelope
@@ -17,6 +20,8 @@ from celery_aws.limits import SQS_DELAY_SECONDS_MAX
 from celery_aws.names import QueueName, QueueUrl
 
 logger = logging.getLogger(__name__)
+
+_AMQP_PROPERTIES = frozenset(name for name, _ in Message.PROPERTIES)
 
 #: FIFO messages without a group share this one, as with the stock transport.
 DEFAULT_GROUP = "default"
@@ -38,10 +43,17 @@ def outgoing_message(
         as_base64: see :func:`celery_aws.core.envelope.dump_envelope`.
         inherited_group: group of a message that names none.
         new_deduplication_id: makes the id of a FIFO message that names neither one nor a task.
+
+    Raises:
+        TypeError: JSON cannot write it.
     """
     properties = dict(message.get("properties") or {})
     attributes = properties.pop("message_attributes", None) or {}
-    body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
+    try:
+        body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
+    except TypeError:
+        properties = _writable(properties)
+        body = dump_envelope({**message, "properties": properties}, as_base64=as_base64)
     delay_seconds = delay_of(properties)
     group = properties.get("MessageGroupId") or inherited_group
     if not is_fifo(queue):
@@ -105,3 +117,25 @@ def delay_of(properties: Mapping[str, Any]) -> int | None:
             logger.warning("%s=%r is cut to SQS's %s s", key, value, SQS_DELAY_SECONDS_MAX)
         return min(seconds, SQS_DELAY_SECONDS_MAX)
     return None
+
+
+def _writable(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties without those that JSON cannot write, as far as AMQP has none such.
+
+    kombu takes every keyword argument of a publisher for a property, and py-amqp leaves out what is
+    none.
+    """
+    return {
+        name: value
+        for name, value in properties.items()
+        if name in _AMQP_PROPERTIES or _is_writable(name, value)
+    }
+
+
+def _is_writable(name: str, value: object) -> bool:
+    try:
+        dumps(value)
+    except TypeError as error:
+        logger.warning("property %r is not sent, because AMQP has none such: %s", name, error)
+        return False
+    return True

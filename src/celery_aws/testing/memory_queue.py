@@ -153,14 +153,18 @@ class MemoryQueue:
 
     def receive(
         self, most: int, visibility_seconds: int | None, now: float, *, twice: int = 0
-    ) -> list[ReceivedMessage]:
-        """Hand out up to ``most`` messages; the first ``twice`` of them stay visible."""
+    ) -> list[tuple[ReceivedMessage, float]]:
+        """Hand out up to ``most`` messages; the first ``twice`` of them stay visible.
+
+        Returns:
+            The messages, and when each was sent, by the clock that ``now`` is of.
+        """
         if visibility_seconds is None:
             visibility_seconds = int(self.given["VisibilityTimeout"])
         received = []
         for number, message in enumerate(self.receivable(now)[:most]):
             seconds = 0 if number < twice else visibility_seconds
-            received.append(self._hand_out(message, now, seconds))
+            received.append((self._hand_out(message, now, seconds), message.sent_at))
         return received
 
     def receivable(self, now: float) -> list[StoredMessage]:

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from celery_aws.aws.errors import error_class
 from celery_aws.aws.sqs import BatchFailure, SendFailure
@@ -66,6 +67,8 @@ class MemorySqs:
         self.calls: list[Call] = []
         self.polls_under_way = 0
         self._clock = clock if clock is not None else SystemClock()
+        #: When the monotonic clock began.
+        self._epoch = self._clock.now() - timedelta(seconds=self._clock.monotonic())
         self._account = MemoryAccount(region)
         self._closed = False
         # Signalled by every request, and by a FakeClock that moves.
@@ -170,9 +173,10 @@ class MemorySqs:
             check_receive(max_messages, wait_seconds, visibility_timeout_seconds)
             ready = self._wait_for_messages(url, self._clock.monotonic() + wait_seconds)
             twice = self.faults.take_twice(min(max_messages, ready))
-            return self._account.at(url).receive(
+            received = self._account.at(url).receive(
                 max_messages, visibility_timeout_seconds, self._clock.monotonic(), twice=twice
             )
+            return [replace(message, sent_at=self._wall_time(at)) for message, at in received]
 
     def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
         """Delete up to 10 messages and return the entries refused."""
@@ -206,6 +210,9 @@ class MemorySqs:
                 raise _error(operation, resource, refused) from None
             self._changed.notify_all()
             self.faults.after(operation)
+
+    def _wall_time(self, at: float) -> datetime:
+        return self._epoch + timedelta(seconds=at)
 
     def _wait_for_messages(self, url: QueueUrl, deadline: float) -> int:
         self.polls_under_way += 1

@@ -1,3 +1,5 @@
+from datetime import datetime, timezone
+
 import pytest
 
 from celery_aws.aws import sqs
@@ -114,7 +116,11 @@ def test_a_message_is_sent_with_all_that_it_says(
 def test_messages_are_received_with_their_counts(
     canned_aws: CannedAws, service: SqsQueueService
 ) -> None:
-    attributes = {"ApproximateReceiveCount": "3", "MessageGroupId": "user-7"}
+    attributes = {
+        "ApproximateReceiveCount": "3",
+        "MessageGroupId": "user-7",
+        "SentTimestamp": "1795399267672",
+    }
     size = {"ExtendedPayloadSize": {"DataType": "Number", "StringValue": "2000000"}}
     plain = {"MessageId": "m-1", "Body": "a", "ReceiptHandle": "h-1"}
     grouped = {"MessageId": "m-2", "Body": "b", "ReceiptHandle": "h-2", "Attributes": attributes,
@@ -127,6 +133,7 @@ def test_messages_are_received_with_their_counts(
             body="b",
             receipt_handle=ReceiptHandle("h-2"),
             receive_count=3,
+            sent_at=datetime(2026, 11, 23, 2, 1, 7, 672000, timezone.utc),
             message_group_id="user-7",
             message_attributes=size,
         ),
@@ -137,7 +144,11 @@ def test_messages_are_received_with_their_counts(
             "MaxNumberOfMessages": 7,
             "WaitTimeSeconds": 20,
             "VisibilityTimeout": 0,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "MessageGroupId"],
+            "MessageSystemAttributeNames": [
+                "ApproximateReceiveCount",
+                "MessageGroupId",
+                "SentTimestamp",
+            ],
             "MessageAttributeNames": ["All"],
         }
     ]

@@ -347,6 +347,15 @@ class TestGetting:
 
         assert [message.payload for message in got] == ["1", "2"]
 
+    def test_what_has_expired_is_passed_over(self, client: Client) -> None:
+        client.publish("1", expiration=2)
+        client.clock.advance(3)
+        client.publish("2", expiration=2)
+
+        assert client.channel.basic_get("celery").payload == "2"
+        client.settled()
+        assert client.kept() == 1
+
     def test_one_given_back_is_got_again(self, client: Client) -> None:
         client.publish()
         client.channel.basic_get("celery").requeue()

@@ -1,4 +1,5 @@
 import logging
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -249,6 +250,31 @@ class TestHigherPriorities:
             qos.release(1)
 
         assert bodies == ["high", "high", "low", "low"]
+
+    def test_one_that_has_only_begun_to_poll_is_waited_for(self, bench: Bench) -> None:
+        _, high, low = self.receivers(bench, prefetch_count=8)
+        bench.send("high", queue=OTHER)
+        bench.send("low")
+        receive, polls_in_vain = bench.sqs.receive, high.polls_in_vain
+        begun, looked_at = threading.Event(), threading.Event()
+
+        def slow(*args: Any, **options: Any) -> Any:
+            if not begun.is_set():
+                begun.set()
+                assert looked_at.wait(PATIENCE_SECONDS)
+            return receive(*args, **options)
+
+        def noted() -> bool:
+            looked_at.set()
+            return polls_in_vain()
+
+        bench.sqs.receive = slow  # type: ignore[method-assign]
+        high.polls_in_vain = noted  # type: ignore[method-assign]
+        high.start()
+        assert begun.wait(PATIENCE_SECONDS)
+        low.start()
+
+        assert [each.message.body for each in taken(bench, 2)] == ["high", "low"]
 
     def test_one_that_polls_is_not_asked_again(self, bench: Bench) -> None:
         _, high, low = self.receivers(bench, prefetch_count=8)

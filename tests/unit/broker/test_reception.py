@@ -148,3 +148,25 @@ def test_what_is_discarded_is_left_to_its_visibility_timeout(
     assert (bench.bodies(), bench.visible()) == (["1"], [])
     assert delivery_status().discarded - before.discarded == 1
     assert "lease had ended" in caplog.text
+
+
+def test_what_has_expired_is_deleted(bench: Bench, reception: Reception) -> None:
+    before = delivery_status()
+    mortal = '{"body": "{}", "properties": {"expiration": "2000"}, "headers": {}}'
+    bench.send(mortal, "2")
+    bench.clock.advance(3)
+
+    received = receive(reception)
+
+    assert (bodies(received), received.expired) == (["2"], 1)
+    assert bench.acker.flush(PATIENCE_SECONDS)
+    assert bench.bodies() == ["2"]
+    assert delivery_status().expired - before.expired == 1
+
+
+def test_what_expires_later_is_delivered(bench: Bench, reception: Reception) -> None:
+    mortal = '{"body": "{}", "properties": {"expiration": "2000"}, "headers": {}}'
+    bench.send(mortal)
+    bench.clock.advance(1)
+
+    assert bodies(receive(reception)) == [mortal]

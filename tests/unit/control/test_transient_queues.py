@@ -115,6 +115,29 @@ def test_messages_without_a_time_stay(queue: TransientQueue, clock: FakeClock) -
     assert taken(queue) == [0]
 
 
+def test_a_message_that_waited_for_longer_than_it_may_is_dropped(
+    clock: FakeClock, queue: TransientQueue
+) -> None:
+    for number, life in enumerate(("2000", "9000", None)):
+        queue.put({"number": number, "properties": {"expiration": life}})
+    clock.advance(2)
+    assert queue.size() == 3
+    clock.advance(1)
+    assert queue.size() == 2
+    clock.advance(7)
+    assert taken(queue) == [2]
+
+
+@pytest.mark.parametrize(("life", "left"), [("2000", []), ("9000", [1])])
+def test_the_shorter_of_the_two_lives_counts(
+    clock: FakeClock, queues: TransientQueues, life: str, left: list[int]
+) -> None:
+    queue = queues.declare(NAME, QueueTraits(message_ttl_seconds=5))
+    queue.put({"number": 1, "properties": {"expiration": life}})
+    clock.advance(4)
+    assert taken(queue) == left
+
+
 def test_a_full_queue_drops_the_oldest_and_only_for_a_new_one(
     queue: TransientQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

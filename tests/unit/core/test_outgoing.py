@@ -35,6 +35,20 @@ def test_message_attributes_go_beside_the_body_not_into_it() -> None:
     assert message["properties"] == {"message_attributes": attributes}
 
 
+def test_what_is_no_property_of_amqp_and_cannot_be_written_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    message = outgoing(signal=object(), tenant="7")
+
+    assert json.loads(message.body)["properties"] == {"delivery_info": {}, "tenant": "7"}
+    assert "property 'signal' is not sent" in caplog.text
+
+
+def test_a_property_of_amqp_that_cannot_be_written_is_an_error() -> None:
+    with pytest.raises(TypeError):
+        outgoing(correlation_id=object())
+
+
 def test_a_standard_queue_takes_a_group_and_a_delay() -> None:
     message = outgoing(MessageGroupId="tenant-7", delay_seconds=5)
 
