@@ -7,7 +7,8 @@ that is already bound to loopback, so nobody else can take the port in between, 
 ends when the parent is gone, however it went.
 
 It is run by its path and not with ``-m``: neither the current folder nor kombu is imported.
-Facts: ministack 1.5.33, ministack/app.py (``main``, ``_handle_lifespan``);
+Facts: ministack 1.5.33, ministack/app.py (``main``, ``_handle_lifespan``), services/sqs.py
+(``_act_receive_message``, ``_act_send_message``);
 hypercorn/asyncio/run.py (``worker_serve``).
 """
 
@@ -19,6 +20,8 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
+from types import SimpleNamespace
 
 #: Seconds between two looks at the parent. Polled, because a pipe to the parent stays open in
 #: the processes that it forked, and a signal on its death comes with the death of a thread.
@@ -68,6 +71,7 @@ async def _serve(descriptor: int, parent: int) -> None:
     config.graceful_timeout = GRACE_SECONDS
     config.loglevel = "WARNING"
     _drop_noise_of_the_end()
+    _answer_long_polls_at_once()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
@@ -87,6 +91,32 @@ def _cut_connections() -> None:
     for task in asyncio.all_tasks():
         if getattr(task.get_coro(), "__name__", "") == "_server_callback":
             task.cancel()
+
+
+def _answer_long_polls_at_once() -> None:
+    # ministack looks every 100 ms whether a long poll has something to bring. On AWS it takes some
+    # milliseconds, and what is sent to one queue is seldom overtaken by what is sent to another
+    # later.
+    from ministack.services import sqs  # noqa: PLC0415
+
+    loop, sent = asyncio.get_running_loop(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(sent.wait(), seconds)
+
+    def wake_all() -> None:
+        sent.set()
+        sent.clear()
+
+    def on_sent() -> None:
+        wake_event_sources()
+        # Some of ministack's services send from threads.
+        loop.call_soon_threadsafe(wake_all)
+
+    wake_event_sources = sqs.esm_wake.set
+    sqs.esm_wake = SimpleNamespace(set=on_sent)
+    sqs.asyncio = SimpleNamespace(sleep=sleep, iscoroutine=asyncio.iscoroutine)
 
 
 def _drop_noise_of_the_end() -> None:

@@ -4,6 +4,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +215,23 @@ def test_ends_by_itself_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert not answers(port)
     # Its end was a clean one: the state was written.
     assert (tmp_path / "state").is_dir()
+
+
+def test_a_long_poll_brings_what_is_sent_at_once() -> None:
+    with LocalAws() as aws, ThreadPoolExecutor() as threads:
+        sqs = client("sqs", aws)
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+
+        def wait_seconds() -> float:
+            began = time.monotonic()
+            poll = threads.submit(sqs.receive_message, QueueUrl=url, WaitTimeSeconds=5)
+            # The server looks when the poll comes, and ministack itself again 0.1 s later.
+            time.sleep(0.03)
+            sqs.send_message(QueueUrl=url, MessageBody="1")
+            (message,) = poll.result()["Messages"]
+            ended = time.monotonic()
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return ended - began
+
+        # The best of some: a busy machine takes longer.
+        assert min(wait_seconds() for _ in range(10)) < 0.09
