@@ -8,15 +8,15 @@ PIP := -m pip --disable-pip-version-check install --quiet
 OLDEST := celery==5.5.0 kombu==5.5.2
 
 # Celery's own tests are run with these; conformance/redis.json was made with them too.
-CONFORMANCE := 'celery[auth,django,redis,sqlalchemy]==5.7.0' kombu==5.7.0 'pytest>=9' \
+CONFORMANCE := 'celery[auth,django,dynamodb,redis,sqlalchemy]==5.7.0' 'kombu[sqs]==5.7.0' 'pytest>=9' \
                pytest-rerunfailures pytest-timeout psutil
 
 # The checked folders.
 CODE := src tests examples bench conformance
 PACKAGE := $(shell find src -type f -name '*.py') README.md LICENSE
 
-# Most of the time is spent waiting for workers: two files of tests at once, each in its order.
-TOGETHER := --numprocesses 2 --dist loadfile
+# Most of the time is spent waiting for workers: three files of tests at once, each in its order.
+TOGETHER := --numprocesses 3 --dist loadfile
 
 BIN := .venv/bin
 export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python

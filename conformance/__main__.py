@@ -6,8 +6,7 @@ differs, see the end of the output. 2: usage.
 
 import argparse
 import sys
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +14,13 @@ from conformance import brokers, known, outcomes, report, suites, table
 from conformance.comparison import compare, expected_of
 from conformance.environment import REPOSITORY, SCRATCH
 from conformance.outcomes import Record, Results
-from conformance.running import FileRun
+from conformance.sessions import FileResults, run_files
 from conformance.suites import SUITES, SuiteFile
 
-#: The record that comparing goes by; checked in.
-REDIS_RECORD: Final = Path(__file__).with_name("redis.json")
+#: Checked in: what comparing goes by, and for the docs what Celery's own AWS support gives.
+RECORDS: Final = {
+    against: Path(__file__).with_name(f"{against}.json") for against in ("redis", "stock")
+}
 
 #: What the last runs here gave, file by file; not checked in.
 LAST_RECORD: Final = SCRATCH / "aws.json"
@@ -27,7 +28,7 @@ LAST_RECORD: Final = SCRATCH / "aws.json"
 PAGE: Final = REPOSITORY / "docs" / "reference" / "conformance.md"
 
 _FLAGS: Final = {
-    "--record": "write what Redis gives into conformance/redis.json",
+    "--record": "write what is got into conformance/redis.json, or stock.json",
     "--last": "run nothing: take what the last runs of each file gave",
     "--write-docs": "write the tables into docs/reference/conformance.md",
 }
@@ -43,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error.args[0]))
     if asked.write_docs and (asked.names or asked.expression):
         parser.error("--write-docs is for all files")
-    if asked.record and (asked.against != "redis" or asked.expression):
-        parser.error("--record is for whole files --against redis")
-    if asked.against == "redis":
-        return _on_redis(chosen, asked)
+    if asked.record and asked.against not in RECORDS:
+        parser.error(f"--record is for --against {' or '.join(RECORDS)}")
+    if asked.against in RECORDS:
+        return _elsewhere(chosen, asked)
     return _here(chosen, asked)
 
 
@@ -69,40 +70,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="celery|kombu|FILE", help="default: all")
     parser.add_argument("--against", choices=sorted(brokers.BROKERS), default="aws")
     parser.add_argument("-k", dest="expression", default="", help="pytest's -k")
+    parser.add_argument("--together", type=int, default=2, help="sessions at a time (2)")
     for flag, meaning in _FLAGS.items():
         parser.add_argument(flag, action="store_true", help=meaning)
     return parser
 
 
-def _on_redis(chosen: Sequence[SuiteFile], asked: argparse.Namespace) -> int:
-    record = outcomes.load(REDIS_RECORD)
-    versions = {**suites.versions(), "redis": brokers.redis_version()}
+def _elsewhere(chosen: Sequence[SuiteFile], asked: argparse.Namespace) -> int:
+    versions = {**suites.versions(), **brokers.versions(asked.against)}
     everything: Results = {}
-    for file in chosen:
-        results = _run(file, asked)
-        everything |= results
+    for ended in _run(chosen, asked):
+        everything |= ended.results
         if asked.record:
-            record = Record(versions=versions, results=record.with_file(file.key, results).results)
-            outcomes.save(REDIS_RECORD, record)
-    _say(report.of_redis(everything))
+            _keep(RECORDS[asked.against], ended, versions, partly=bool(asked.expression))
+    _say(report.of_run(asked.against, everything))
     return 0
 
 
 def _here(chosen: Sequence[SuiteFile], asked: argparse.Namespace) -> int:
-    redis = outcomes.load(REDIS_RECORD)
+    redis, stock = outcomes.load(RECORDS["redis"]), outcomes.load(RECORDS["stock"])
     _demand_same_versions(redis)
     ours = _last_results(chosen) if asked.last else _run_here(chosen, asked)
     partly = bool(asked.expression)
     there = expected_of(redis.results, [file.key for file in chosen], ours, partly=partly)
     listed = known.load()
     found = compare(there, ours, listed)
-    _say(report.of_comparison(there, ours, found))
+    _say(report.of_comparison(there, stock.results, ours, found))
     nothing = known.stands_for_nothing(listed, redis.results)
     if nothing:
         print(f"\nconformance/known.toml speaks of no test: {', '.join(nothing)}")
     if asked.write_docs:
         _demand_all(chosen, ours)
-        lines = report.of_page(Record(versions=redis.versions, results=there), ours, found, listed)
+        recorded = Record(versions=redis.versions, results=there)
+        lines = report.of_page(recorded, stock, ours, found, listed)
         PAGE.write_text(table.into_page(PAGE.read_text(), lines))
     return 0 if found.as_expected and not nothing else 1
 
@@ -115,22 +115,31 @@ def _last_results(chosen: Sequence[SuiteFile]) -> Results:
 
 def _run_here(chosen: Sequence[SuiteFile], asked: argparse.Namespace) -> Results:
     everything: Results = {}
-    for file in chosen:
-        results = _run(file, asked)
-        everything |= results
-        if not asked.expression:
-            last = outcomes.load(LAST_RECORD).with_file(file.key, results).results
-            outcomes.save(LAST_RECORD, Record(versions=suites.versions(), results=last))
+    for ended in _run(chosen, asked):
+        everything |= ended.results
+        _keep(LAST_RECORD, ended, suites.versions(), partly=bool(asked.expression))
     return everything
 
 
-def _run(file: SuiteFile, asked: argparse.Namespace) -> Results:
-    run = FileRun(file=file, against=asked.against, expression=asked.expression)
-    began = time.monotonic()
-    results = run.run()
-    seconds = time.monotonic() - began
-    print(f"{file.key} on {asked.against}: {table.counts(results)} in {seconds:.0f} s", flush=True)
-    return results
+def _keep(path: Path, ended: FileResults, versions: Mapping[str, str], *, partly: bool) -> None:
+    # Read again each time: another run may have written another file.
+    kept = outcomes.load(path)
+    if not partly:
+        kept = kept.with_file(ended.file.key, {})
+    outcomes.save(path, Record(versions=versions, results=kept.results | ended.results))
+
+
+def _run(chosen: Sequence[SuiteFile], asked: argparse.Namespace) -> Iterator[FileResults]:
+    for ended in run_files(
+        chosen,
+        against=asked.against,
+        expression=asked.expression,
+        together=asked.together,
+        redis=outcomes.load(RECORDS["redis"]).results,
+    ):
+        told = table.counts(ended.results)
+        print(f"{ended.file.key} on {asked.against}: {told} in {ended.seconds:.0f} s", flush=True)
+        yield ended
 
 
 def _demand_same_versions(redis: Record) -> None:

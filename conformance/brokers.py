@@ -1,18 +1,24 @@
-"""The two brokers that are compared: a local AWS, and a redis-server; both on loopback only.
+"""The brokers that are compared, all on loopback only.
 
+This package on a local AWS, what Celery and kombu bring for AWS on another, and a redis-server.
 Each pytest process has fresh ones, so nothing that a test leaves behind reaches another process.
 """
 
+import json
 import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
 from typing import Final
+
+from celery import Celery
 
 from celery_aws.errors import ProcessFailedError, UnsupportedError
 from celery_aws.local import LocalAws
+from conformance.environment import TRANSPORT_OPTIONS
 
 _LOOPBACK: Final = "127.0.0.1"
 
@@ -21,6 +27,12 @@ _STOP_SECONDS: Final = 10.0
 
 #: Nobody listens there: the tests of failures to connect and of failover.
 _NO_PORT: Final = 9
+
+#: Without them stock looks for tasks every ten seconds, and latency alone fails tests.
+_STOCK_OPTIONS: Final = {"wait_time_seconds": 1, "polling_interval": 0.1}
+
+#: What a local AWS takes.
+_STOCK_CREDENTIALS: Final = "test:test"
 
 Broker = Callable[[], AbstractContextManager[Mapping[str, str]]]
 
@@ -52,11 +64,37 @@ def aws() -> Iterator[dict[str, str]]:
         }
 
 
-BROKERS: Final[Mapping[str, Broker]] = {"aws": aws, "redis": redis}
+@contextmanager
+def stock() -> Iterator[dict[str, str]]:
+    """Serve a local AWS for Celery's own ``dynamodb://`` and kombu's ``sqs://``, and a Redis."""
+    with _redis_server() as port, LocalAws() as server:
+        ours = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+        variables = {n: v for n, v in server.environment().items() if n not in ours}
+        table = f"{_LOOPBACK}:{server.port}/celery"
+        # It makes its table here and now. Without, the processes of a pool race to make it.
+        _ = Celery(backend=f"dynamodb://{_STOCK_CREDENTIALS}@{table}").backend
+        yield {
+            **variables,
+            "TEST_BROKER": f"sqs://{_STOCK_CREDENTIALS}@{_LOOPBACK}:{server.port}",
+            # No credentials: with them all processes of a pool would share one connection.
+            "TEST_BACKEND": f"dynamodb://@{table}",
+            "TEST_DEAD_BROKER": f"sqs://{_STOCK_CREDENTIALS}@{_LOOPBACK}:{_NO_PORT}",
+            TRANSPORT_OPTIONS: json.dumps(_STOCK_OPTIONS),
+            **_counting_in(port),
+        }
 
 
-def redis_version() -> str:
-    """Return the version of redis-server."""
+BROKERS: Final[Mapping[str, Broker]] = {"aws": aws, "redis": redis, "stock": stock}
+
+
+def versions(against: str) -> dict[str, str]:
+    """Return the versions of what only this broker needs."""
+    if against == "redis":
+        return {"redis": _redis_version()}
+    return {name: version(name) for name in ("boto3", "ministack")}
+
+
+def _redis_version() -> str:
     words = subprocess.run(
         [_redis_program(), "--version"], check=True, capture_output=True, text=True
     ).stdout.split()

@@ -16,6 +16,12 @@ SCRATCH: Final = REPOSITORY / ".conformance"
 PROGRESS: Final = "CONFORMANCE_PROGRESS"
 LIFT_SKIPS: Final = "CONFORMANCE_LIFT_SKIPS"
 
+#: ``0/2``: run only the first half of the tests, each second one.
+PART: Final = "CONFORMANCE_PART"
+
+#: JSON: ``broker_transport_options`` of every app, and of kombu's connections.
+TRANSPORT_OPTIONS: Final = "CONFORMANCE_TRANSPORT_OPTIONS"
+
 #: Variables that would change what the tests, or Celery's command, do (celery/bin/celery.py).
 _LEFT_OUT: Final = (
     "APP",
@@ -29,7 +35,12 @@ _LEFT_OUT_PREFIXES: Final = ("AWS_", "CELERY_", "PYTEST_", "REDIS_")
 
 
 def of_tests(
-    inherited: Mapping[str, str], broker: Mapping[str, str], *, progress: Path, lift_skips: bool
+    inherited: Mapping[str, str],
+    broker: Mapping[str, str],
+    *,
+    progress: Path,
+    lift_skips: bool,
+    part: str = "0/1",
 ) -> dict[str, str]:
     """Return the whole environment of a pytest process.
 
@@ -38,6 +49,7 @@ def of_tests(
         broker: the variables of the broker.
         progress: file that the plugin writes to.
         lift_skips: run what is skipped where the result backend is not Redis.
+        part: which of how many parts of the tests to run.
     """
     kept = {
         name: value
@@ -55,6 +67,7 @@ def of_tests(
         # Two tests read the worker's log.
         "WORKER_LOGLEVEL": "INFO",
         PROGRESS: str(progress),
+        PART: part,
         LIFT_SKIPS: "1" if lift_skips else "",
         **broker,
     }

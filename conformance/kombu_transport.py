@@ -4,8 +4,11 @@ It is copied beside that file and run there. Priorities are tested as kombu test
 in both transports 0 is the highest, and ``drain_events`` brings one message.
 """
 
+import json
 import os
 import uuid
+from typing import Any
+from urllib.parse import urlsplit
 
 import kombu
 import pytest
@@ -21,6 +24,7 @@ from t.integration.test_redis import test_RedisPriority as RedisPriority
 
 BROKER = os.environ["TEST_BROKER"]
 DEAD_BROKER = os.environ["TEST_DEAD_BROKER"]
+OPTIONS = json.loads(os.environ.get("CONFORMANCE_TRANSPORT_OPTIONS", "{}"))
 
 
 @pytest.fixture
@@ -37,14 +41,27 @@ def invalid_connection() -> kombu.Connection:
 
 @pytest.fixture
 def failover_connection() -> kombu.Connection:
-    """A connection whose second broker answers."""
-    return connect(f"{DEAD_BROKER};{BROKER}")
+    """A connection whose second broker answers.
+
+    The first is given in parts: a test asks for its port, which kombu takes out of no URL with a
+    plus in its scheme (kombu/connection.py, ``Connection.__init__``).
+    """
+    dead = urlsplit(DEAD_BROKER)
+    return connect(
+        dead.hostname,
+        port=dead.port,
+        userid=dead.username,
+        password=dead.password,
+        transport=dead.scheme,
+        alternates=[DEAD_BROKER, BROKER],
+    )
 
 
-def connect(url: str) -> kombu.Connection:
-    """Return a connection with queues of its own."""
-    prefix = "global_keyprefix" if url.startswith("redis") else "queue_name_prefix"
-    return kombu.Connection(url, transport_options={prefix: f"{uuid.uuid4().hex[:8]}-"})
+def connect(broker: str | None, **parts: Any) -> kombu.Connection:
+    """Return a connection with queues of its own, to a URL or to a host with its other parts."""
+    prefix = "global_keyprefix" if BROKER.startswith("redis") else "queue_name_prefix"
+    options = {prefix: f"{uuid.uuid4().hex[:8]}-", **OPTIONS}
+    return kombu.Connection(broker, transport_options=options, **parts)
 
 
 class test_Basic(BasicFunctionality):

@@ -6,16 +6,27 @@ pytest_rerunfailures.py (``pytest_runtest_protocol``: ``logstart`` for each atte
 ``rerun`` for one that does not count); pytest_timeout.py.
 """
 
+import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery.contrib import pytest as celery_fixtures
+from kombu.asynchronous import get_event_loop
+from kombu.transport import SQS
 
 from conformance import environment, limits, progress
 from conformance.outcomes import Outcome, Result
+
+#: Tests of what Redis's own result backend has in Redis: skipped elsewhere, as Celery means it.
+_REDIS_OWN = (
+    "::test_asyncresult_forget_cancels_subscription",
+    "::test_asyncresult_get_cancels_subscription",
+    "::test_chord_on_error",
+)
 
 #: What pytest-timeout says when it interrupts a test.
 _TIMED_OUT = "from pytest-timeout"
@@ -61,12 +72,16 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Set the limits, and leave out what an earlier process of this run has finished."""
+        """Set the limits, and leave out other parts and what an earlier process has finished."""
+        number, _, parts = os.environ.get(environment.PART, "0/1").partition("/")
+        items[:] = items[int(number) :: int(parts)]
         done = progress.read(self._path).finished
         progress.append(self._path, progress.collected(item.nodeid for item in items))
         items[:] = [item for item in items if item.nodeid not in done]
         for item in items:
             _limit(item)
+            if os.environ.get(environment.LIFT_SKIPS) and item.nodeid.endswith(_REDIS_OWN):
+                item.add_marker(pytest.mark.skip(reason="Requires redis result backend."))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write down that an attempt starts."""
@@ -117,10 +132,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the recorder, and lift the skips if asked to."""
     config.addinivalue_line("markers", "env(name): kombu's name of what a test needs")
     config.pluginmanager.register(Recorder(Path(os.environ[environment.PROGRESS])))
+    # Every app of the tests is made by it.
+    create_app = celery_fixtures._create_app  # noqa: SLF001
     if os.environ.get(environment.LIFT_SKIPS):
-        # Every app of the tests is made by it.
-        create_app = celery_fixtures._create_app  # noqa: SLF001
-        celery_fixtures._create_app = claiming_redis(create_app)  # noqa: SLF001
+        create_app = claiming_redis(create_app)
+    options = os.environ.get(environment.TRANSPORT_OPTIONS)
+    if options:
+        create_app = with_transport_options(create_app, json.loads(options))
+    celery_fixtures._create_app = create_app  # noqa: SLF001
+    if os.environ.get("TEST_BROKER", "").startswith("sqs:"):
+        _keep_the_worker_s_loop_from_clients()
 
 
 def claiming_redis(create_app: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,12 +155,36 @@ def claiming_redis(create_app: Callable[..., Any]) -> Callable[..., Any]:
     return create
 
 
+def with_transport_options(
+    create_app: Callable[..., Any], options: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """Return what makes an app with these ``broker_transport_options``."""
+
+    def create(*arguments: Any, **config: Any) -> Any:
+        return create_app(*arguments, **{"broker_transport_options": options} | config)
+
+    return create
+
+
+def _keep_the_worker_s_loop_from_clients() -> None:
+    # kombu's SQS transport takes whatever event loop its process has. The tests have their worker
+    # in a thread, so their clients would hand what they receive to it: this is a harm of testing
+    # only. The tests themselves run in the main thread.
+    def loop_of_this_thread() -> Any:
+        is_client = threading.current_thread() is threading.main_thread()
+        return None if is_client else get_event_loop()
+
+    SQS.get_event_loop = loop_of_this_thread
+
+
 def _limit(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.timeout(limits.of_test(item.nodeid)), append=False)
     if item.get_closest_marker("flaky"):
         # Nothing is tried again after the limit: pytest-timeout interrupts only once.
         again = pytest.mark.flaky(
-            reruns=limits.ATTEMPTS - 1, reruns_delay=1, rerun_except=[_TIMED_OUT]
+            reruns=limits.ATTEMPTS - 1,
+            reruns_delay=limits.ATTEMPT_PAUSE_SECONDS,
+            rerun_except=[_TIMED_OUT],
         )
         item.add_marker(again, append=False)
 

@@ -33,24 +33,36 @@ COLLECTION: Final = "(collection)"
 
 @dataclass(frozen=True, kw_only=True)
 class FileRun:
-    """The tests of one file on one broker."""
+    """The tests of one file on one broker, or a part of them.
+
+    Attributes:
+        file: that has them.
+        against: name of the broker.
+        expression: pytest's ``-k``.
+        part: which part; the first is 0.
+        parts: how many parts there are.
+    """
 
     file: SuiteFile
     against: str
     expression: str = ""
+    part: int = 0
+    parts: int = 1
 
     @property
     def log(self) -> Path:
         """Where pytest's output goes."""
-        return self._written.with_suffix(".log")
+        return self._written.with_name(f"{self._written.name}.log")
 
     @property
     def _written(self) -> Path:
-        return environment.SCRATCH / self.against / f"{self.file.suite}-{self.file.name}"
+        name = f"{self.file.suite}-{Path(self.file.name).stem}"
+        part = f"-{self.part + 1}" if self.parts > 1 else ""
+        return environment.SCRATCH / self.against / f"{name}{part}"
 
     @property
     def _progress(self) -> Path:
-        return self._written.with_suffix(".progress")
+        return self._written.with_name(f"{self._written.name}.progress")
 
     def run(self) -> Results:
         """Run them and return how each went, by its name in records."""
@@ -69,6 +81,7 @@ class FileRun:
                 os.environ,
                 broker,
                 progress=self._progress,
+                part=f"{self.part}/{self.parts}",
                 lift_skips=self.against != "redis" and self.file.lifts_skips,
             )
             process = subprocess.Popen(

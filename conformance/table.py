@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from conformance.known import Known
-from conformance.outcomes import Outcome, Results, file_of
+from conformance.outcomes import Outcome, Result, Results, file_of
 
 _COLUMNS: Final = (Outcome.PASSED, Outcome.FAILED, Outcome.TIMEOUT, Outcome.SKIPPED)
+_COUNTED: Final = " / ".join(outcome.value for outcome in _COLUMNS)
+
+_NOT_RUN: Final = Result(outcome=Outcome.NOT_RUN)
 
 #: Between these lines of the page, everything is written by ``--write-docs``.
 BEGIN: Final = "<!-- begin: python -m conformance --last --write-docs -->"
@@ -23,45 +26,67 @@ def by_file(results: Results) -> dict[str, Results]:
 
 
 def counts(results: Results) -> str:
-    """Return ``passed / failed / timeout / skipped``; what was not run counts as failed."""
-    counted = Counter(
-        Outcome.FAILED if each.outcome is Outcome.NOT_RUN else each.outcome
-        for each in results.values()
-    )
-    return " / ".join(str(counted[outcome]) for outcome in _COLUMNS)
+    """Return ``passed / failed / timeout / skipped``, and what was not run beside it."""
+    counted = Counter(each.outcome for each in results.values())
+    missing = counted[Outcome.NOT_RUN]
+    if results and missing == len(results):
+        return "not run"
+    text = " / ".join(str(counted[outcome]) for outcome in _COLUMNS)
+    return f"{text}, {missing} not run" if missing else text
 
 
-def files_table(redis: Results, ours: Results, expected: Mapping[str, Known]) -> list[str]:
+def files_table(
+    redis: Results, stock: Results, ours: Results, expected: Mapping[str, Known]
+) -> list[str]:
     """Return the lines of the table of files: one row for each that was run here.
+
+    Args:
+        redis: what the run here has to stand up to.
+        stock: what Celery's own AWS support gives; a test that it lacks was not run.
+        ours: what was run here.
+        expected: the known differences between Redis and here.
+    """
+    recorded = {test: stock.get(test, _NOT_RUN) for test in redis}
+    columns = [by_file(redis), by_file(recorded), by_file(ours)]
+    files = sorted({*columns[0], *columns[2]})
+    lines = [
+        _row(_COUNTED, "on Redis", "stock on AWS", "on celery-aws", "differ, as known"),
+        "|---|---|---|---|---|",
+    ]
+    for file in files:
+        differ = sum(1 for test in expected if file_of(test) == file)
+        told = [counts(column.get(file, {})) for column in columns]
+        lines.append(_row(file, *told, str(differ or "")))
+    if len(files) > 1:
+        told = [counts(column) for column in (redis, recorded, ours)]
+        lines.append(_row("together", *told, str(len(expected) or "")))
+    return lines
+
+
+def differences_table(redis: Results, ours: Results, expected: Mapping[str, Known]) -> list[str]:
+    """Return the lines of the table of what does not pass here: one row for each test.
 
     Args:
         redis: what the run here has to stand up to.
         ours: what was run here.
         expected: the known differences among them.
     """
-    there, here = by_file(redis), by_file(ours)
-    lines = [
-        "| passed / failed / timeout / skipped | on Redis | on celery-aws | differ, as known |",
-        "|---|---|---|---|",
+    lines = ["| does not pass on celery-aws | on Redis | here | why |", "|---|---|---|---|"]
+    for test in sorted({*redis, *ours}):
+        there, here = redis.get(test, _NOT_RUN), ours.get(test, _NOT_RUN)
+        if not here.passed:
+            why = _reason(expected[test]) if test in expected else here.reason
+            row = (f"`{test}`", there.outcome.value, here.outcome.value, why.replace("|", "\\|"))
+            lines.append(_row(*row))
+    return lines
+
+
+def sometimes_table(known: Sequence[Known]) -> list[str]:
+    """Return the lines of the table of what does not pass each time; none if there is nothing."""
+    rows = [
+        _row(f"`{test}`", each.reason) for each in known if each.sometimes for test in each.tests
     ]
-    for file in sorted({*there, *here}):
-        differ = sum(1 for test in expected if file_of(test) == file)
-        row = (file, counts(there.get(file, {})), counts(here.get(file, {})), str(differ or ""))
-        lines.append(_row(*row))
-    if len({*there, *here}) > 1:
-        lines.append(_row("together", counts(redis), counts(ours), str(len(expected) or "")))
-    return lines
-
-
-def known_table(expected: Mapping[str, Known], known: Sequence[Known]) -> list[str]:
-    """Return the lines of the table of known differences: one row for each reason."""
-    lines = ["| tests | why they differ | will pass with |", "|---|---|---|"]
-    for entry in known:
-        tests = sum(1 for each in expected.values() if each is entry)
-        if tests or entry.sometimes:
-            number = f"{tests}" if not entry.sometimes else f"{tests}, sometimes"
-            lines.append(_row(number, entry.reason, entry.waits_for or "-"))
-    return lines
+    return ["| may fail on celery-aws | why |", "|---|---|", *rows] if rows else []
 
 
 def into_page(page: str, lines: Sequence[str]) -> str:
@@ -76,6 +101,10 @@ def into_page(page: str, lines: Sequence[str]) -> str:
         raise ValueError(f"the page has no lines {BEGIN} and {END}")
     text = "\n".join(lines)
     return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def _reason(known: Known) -> str:
+    return f"{known.reason}; waits for {known.waits_for}" if known.waits_for else known.reason
 
 
 def _row(*cells: str) -> str:

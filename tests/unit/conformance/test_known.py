@@ -1,6 +1,6 @@
 import pytest
 from conformance import known, outcomes
-from conformance.__main__ import REDIS_RECORD
+from conformance.__main__ import RECORDS
 from conformance.known import Known, MalformedError
 
 
@@ -53,7 +53,8 @@ def test_names_that_match_nothing_are_found() -> None:
 
 
 def test_the_checked_in_list_speaks_of_tests_that_pass_on_redis() -> None:
-    passing = [test for test, each in outcomes.load(REDIS_RECORD).results.items() if each.passed]
+    redis = outcomes.load(RECORDS["redis"]).results
+    passing = [test for test, each in redis.items() if each.passed]
 
     assert passing
     assert known.stands_for_nothing(known.load(), passing) == []

@@ -147,3 +147,49 @@ def report(test: str, outcome: Any, error: str | None = "too early") -> pytest.T
         when="call",
         duration=0.5,
     )
+
+
+@pytest.mark.parametrize(("part", "ran"), [("0/2", ["a", "c", "e"]), ("1/2", ["b", "d"])])
+def test_a_part_of_the_tests_is_run(
+    pytester: pytest.Pytester,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    ran: list[str],
+) -> None:
+    path = tmp_path / "progress"
+    monkeypatch.setenv(environment.PROGRESS, str(path))
+    monkeypatch.setenv(environment.PART, part)
+    monkeypatch.setenv("PYTHONPATH", str(environment.REPOSITORY), prepend=":")
+    pytester.makepyfile("".join(f"def test_{name}(): pass\n" for name in "abcde"))
+
+    pytester.runpytest_subprocess("-p", "conformance.plugin", "-W", "ignore")
+
+    told = progress.read(path)
+    names = [name.partition("::test_")[2] for name in told.finished]
+    assert names == ran
+    assert list(told.finished) == told.collected
+
+
+def test_every_app_of_stock_has_its_transport_options() -> None:
+    made = plugin.with_transport_options(lambda **config: config, {"polling_interval": 0.1})
+
+    assert made(a=1) == {"a": 1, "broker_transport_options": {"polling_interval": 0.1}}
+
+
+@pytest.mark.parametrize(("lift", "outcomes"), [("1", {"skipped": 1}), ("", {"passed": 1})])
+def test_what_is_about_redis_itself_stays_skipped(
+    pytester: pytest.Pytester,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lift: str,
+    outcomes: dict[str, int],
+) -> None:
+    monkeypatch.setenv(environment.PROGRESS, str(tmp_path / "progress"))
+    monkeypatch.setenv(environment.LIFT_SKIPS, lift)
+    monkeypatch.setenv("PYTHONPATH", str(environment.REPOSITORY), prepend=":")
+    pytester.makepyfile("def test_asyncresult_get_cancels_subscription(): pass")
+
+    result = pytester.runpytest_subprocess("-p", "conformance.plugin", "-W", "ignore")
+
+    result.assert_outcomes(**outcomes)

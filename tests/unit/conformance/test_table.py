@@ -17,30 +17,45 @@ OURS: Results = {
     "celery/test_a.py::two": FAILED,
     "kombu/test_b.py::three": Result(outcome=Outcome.NOT_RUN),
 }
+STOCK: Results = {"celery/test_a.py::one": PASSED}
 KNOWN = [Known(tests=("celery/test_a.py::two",), reason="of no use", waits_for="events")]
 
 
 def test_a_row_for_each_file_and_one_for_all() -> None:
     found = compare(REDIS, OURS, KNOWN)
 
-    assert table.files_table(REDIS, OURS, found.expected)[2:] == [
-        "| celery/test_a.py | 2 / 0 / 0 / 0 | 1 / 1 / 0 / 0 | 1 |",
-        "| kombu/test_b.py | 1 / 0 / 0 / 0 | 0 / 1 / 0 / 0 |  |",
-        "| together | 3 / 0 / 0 / 0 | 1 / 2 / 0 / 0 | 1 |",
+    assert table.files_table(REDIS, STOCK, OURS, found.expected)[2:] == [
+        "| celery/test_a.py | 2 / 0 / 0 / 0 | 1 / 0 / 0 / 0, 1 not run | 1 / 1 / 0 / 0 | 1 |",
+        "| kombu/test_b.py | 1 / 0 / 0 / 0 | not run | not run |  |",
+        "| together | 3 / 0 / 0 / 0 | 1 / 0 / 0 / 0, 2 not run | 1 / 1 / 0 / 0, 1 not run | 1 |",
     ]
 
 
-def test_a_row_for_each_reason() -> None:
-    found = compare(REDIS, OURS, KNOWN)
-    unused = Known(tests=("celery/test_c.py::*",), reason="not run")
+def test_a_row_for_each_test_that_does_not_pass_with_its_reason() -> None:
+    skipped = {"celery/test_a.py::zero": Result(outcome=Outcome.SKIPPED, reason="no |")}
+    redis, ours = REDIS | skipped, OURS | skipped
+    found = compare(redis, ours, KNOWN)
 
-    assert table.known_table(found.expected, [*KNOWN, unused])[2:] == ["| 1 | of no use | events |"]
+    assert table.differences_table(redis, ours, found.expected)[2:] == [
+        "| `celery/test_a.py::two` | passed | failed | of no use; waits for events |",
+        "| `celery/test_a.py::zero` | skipped | skipped | no \\| |",
+        "| `kombu/test_b.py::three` | passed | not run |  |",
+    ]
+
+
+def test_what_may_fail_is_said_beside_it() -> None:
+    sometimes = Known(tests=("celery/test_a.py::one",), reason="a race", sometimes=True)
+
+    assert table.sometimes_table([*KNOWN, sometimes])[2:] == [
+        "| `celery/test_a.py::one` | a race |"
+    ]
+    assert table.sometimes_table(KNOWN) == []
 
 
 def test_what_somebody_has_to_look_at_is_named_with_its_error() -> None:
     ours = OURS | {"celery/test_a.py::again": Result(outcome=Outcome.PASSED, runs=2)}
 
-    text = "\n".join(report.of_comparison(REDIS, ours, compare(REDIS, ours, [])))
+    text = "\n".join(report.of_comparison(REDIS, STOCK, ours, compare(REDIS, ours, [])))
 
     assert "2 REGRESSIONS" in text
     assert "celery/test_a.py::two: failed: why" in text
@@ -49,13 +64,13 @@ def test_what_somebody_has_to_look_at_is_named_with_its_error() -> None:
 
 
 def test_nothing_is_said_of_what_is_as_it_should_be() -> None:
-    text = "\n".join(report.of_comparison(REDIS, REDIS, compare(REDIS, REDIS, [])))
+    text = "\n".join(report.of_comparison(REDIS, STOCK, REDIS, compare(REDIS, REDIS, [])))
 
     assert text.splitlines()[-1].startswith("| together ")
 
 
-def test_the_run_on_redis_names_what_fails_there() -> None:
-    text = "\n".join(report.of_redis({"celery/test_a.py::two": FAILED}))
+def test_a_run_on_redis_names_what_fails_there() -> None:
+    text = "\n".join(report.of_run("redis", {"celery/test_a.py::two": FAILED}))
 
     assert "| celery/test_a.py | 0 / 1 / 0 / 0 |" in text
     assert "celery/test_a.py::two: failed: why" in text
@@ -64,13 +79,14 @@ def test_the_run_on_redis_names_what_fails_there() -> None:
 def test_the_page_keeps_what_was_written_by_hand() -> None:
     page = f"by hand\n{table.BEGIN}\nold\n{table.END}\nbelow\n"
     record = Record(versions={"kombu": "5.7.0"}, results=REDIS)
-    lines = report.of_page(record, OURS, compare(REDIS, OURS, KNOWN), KNOWN)
+    stock = Record(versions={"boto3": "1.43.106"}, results=STOCK)
+    lines = report.of_page(record, stock, OURS, compare(REDIS, OURS, KNOWN), KNOWN)
 
     written = table.into_page(page, lines)
 
     assert written.startswith("by hand\n")
     assert written.endswith(f"{table.END}\nbelow\n")
-    assert "With kombu 5.7.0." in written
+    assert "With boto3 1.43.106, kombu 5.7.0." in written
     assert "old" not in written
     assert table.into_page(written, lines) == written
 
