@@ -54,10 +54,13 @@ class MeteredTables(MemoryTableService):
         super().__init__(clock=clock)
         self.written: Counter[str] = Counter()
 
-    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
+    def put_item(
+        self, table: TableName, item: Item, *, condition: Condition | None = None
+    ) -> Item | None:
         """Write an item."""
-        super().put_item(table, item, condition=condition)
+        old = super().put_item(table, item, condition=condition)
         self.written[text_of(item, PARTITION) or ""] += write_units(item_bytes(item))
+        return old
 
     def write_batch(
         self, table: TableName, *, puts: Sequence[Item] = (), deletes: Sequence[Item] = ()

@@ -72,6 +72,24 @@ class MessageTooLargeError(CeleryAwsError):
         self.limit_bytes = limit_bytes
 
 
+class ResultUnreadableError(CeleryAwsError):
+    """A large result is stored and cannot be put together.
+
+    Some of it is missing although nobody has replaced it, or it is not what was written.
+
+    Attributes:
+        key: of the result, as Celery has it.
+    """
+
+    def __init__(self, problem: str, *, key: str) -> None:
+        super().__init__(
+            f"the result {key} cannot be read: {problem}. Some of it was changed or deleted by "
+            "hand, by a lifecycle rule that is shorter than result_expires, or by a restored "
+            "backup: forget the result, and run its task again"
+        )
+        self.key = key
+
+
 class ProcessFailedError(CeleryAwsError):
     """A process that was started for development or tests did not start, run or end as it should.
 
@@ -178,6 +196,20 @@ class AccessDeniedError(AwsError):
     remedy = "Grant the action named above on this resource to the role or user in use"
 
 
+class EncryptionKeyError(AccessDeniedError):
+    """The KMS key of a queue, table or bucket may not or cannot be used."""
+
+    remedy = (
+        "Enable the KMS key of this resource, and grant kms:Decrypt and kms:GenerateDataKey on it "
+        "to the role or user in use (for a table, kms:CreateGrant and kms:DescribeKey to whoever "
+        "creates it)"
+    )
+
+    def with_remedy(self, remedy: str) -> "AwsError":  # noqa: ARG002 - that of the base class
+        """Return this error: whatever was asked for, it is the key that has to be mended."""
+        return self
+
+
 class NotFoundError(AwsError):
     """The queue or table named does not exist (or may not be seen)."""
 
@@ -195,9 +227,10 @@ class TableNotFoundError(NotFoundError):
     """The table does not exist in this account and region."""
 
     remedy = (
-        "Create it with `celery -A proj aws create-table`, check the region and the table "
-        "name, or let it be created: create_table=true in the query of result_backend for "
-        "results, create_coordination_table in broker_transport_options for parked tasks"
+        "Create it with `celery -A proj aws create-table`, wait if it is being created, check the "
+        "region and the table name, or let it be created: create_table=true in the query of "
+        "result_backend for results, create_coordination_table in broker_transport_options for "
+        "parked tasks"
     )
 
 
@@ -241,6 +274,16 @@ class StaleReceiptError(AwsError):
 
 class InvalidRequestError(AwsError):
     """AWS does not accept the request as it is; sending it again cannot help."""
+
+
+class TableKeyError(InvalidRequestError):
+    """The table has another primary key than what it is used for needs."""
+
+    remedy = (
+        "A results table has the primary key id (S) and nothing else, a coordination table pk (S) "
+        "and sk (S). Name another table in result_backend, or in broker_transport_options"
+        "['coordination_table'], or delete this one if nothing else uses it"
+    )
 
 
 def _rebuilt(

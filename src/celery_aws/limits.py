@@ -90,9 +90,12 @@ DYNAMODB_ITEM_BYTES = 409_600
 #: Keys in one BatchGetItem.
 DYNAMODB_BATCH_GET_KEYS = 100
 
-#: Puts and deletes in one BatchWriteItem. Its other limit, 16 MB on the wire, is not reached by
-#: so many items unless they are near their own limit and full of what JSON has to escape.
+#: Puts and deletes in one BatchWriteItem.
 DYNAMODB_BATCH_WRITE_ENTRIES = 25
+
+#: Bytes of one BatchWriteItem on the wire, where binaries are base64. So many items do not reach
+#: it unless they are near their own limit and full of what JSON has to escape.
+DYNAMODB_BATCH_WRITE_BYTES = 16_777_216
 
 #: Bytes of items that one Query reads; more are on the next page (Query).
 DYNAMODB_QUERY_BYTES = 1_048_576

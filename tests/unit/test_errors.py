@@ -24,6 +24,11 @@ def test_every_error_has_our_root_and_a_name_that_says_so(cls: type[Exception]) 
     assert cls.__doc__
 
 
+def test_a_key_that_cannot_be_used_is_the_cause_whatever_was_asked_for() -> None:
+    error = errors.EncryptionKeyError("k is disabled", service="sqs", operation="SendMessage")
+    assert "Enable the KMS key" in str(error.with_remedy("Grant sqs:SendMessage"))
+
+
 def test_an_aws_error_says_what_where_and_the_remedy() -> None:
     error = QueueNotFoundError(
         "it does not exist",

@@ -5,15 +5,15 @@ Protocol, and tests run the in-memory double of ``celery_aws.testing`` through t
 contract suite. Items are in DynamoDB's typed JSON (:mod:`celery_aws.core.attributes`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.answers import member_of
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
-from celery_aws.aws.expressions import Expressions
+from celery_aws.aws.expressions import NOTHING, Expressions
 from celery_aws.aws.table_schema import (
     TableDescription,
     TableSpec,
@@ -25,6 +25,8 @@ from celery_aws.core.attributes import AttributeValue, Item
 from celery_aws.core.conditions import Condition
 from celery_aws.core.key_range import SortRange
 from celery_aws.names import TableName
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +63,10 @@ class QueryPage:
 class TableService(Protocol):
     """What is asked of DynamoDB. Each method is one request, and raises :class:`AwsError`."""
 
-    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
-        """Write an item in place of whatever is there (PutItem).
+    def put_item(
+        self, table: TableName, item: Item, *, condition: Condition | None = None
+    ) -> Item | None:
+        """Write an item in place of whatever is there, and return that, or None (PutItem).
 
         Raises :class:`ConditionFailedError` with the stored item if ``condition`` is not met.
         """
@@ -72,8 +76,8 @@ class TableService(Protocol):
 
     def delete_item(
         self, table: TableName, key: Item, *, condition: Condition | None = None
-    ) -> None:
-        """Delete an item, if it is there (DeleteItem)."""
+    ) -> Item | None:
+        """Delete an item, and return what it was, or None if it was not there (DeleteItem)."""
 
     def update_item(
         self,
@@ -82,11 +86,21 @@ class TableService(Protocol):
         *,
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
+        include: Mapping[str, Collection[str]] = NOTHING,
+        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
-        """Add to numbers and set attributes, and return the whole new item (UpdateItem).
+        """Change an item, and return all that it has now (UpdateItem).
 
-        A missing item is made, a missing number counts from zero.
+        Args:
+            table: where it is.
+            key: a missing item is made.
+            add: to numbers; a missing one counts from zero.
+            put: attributes to set.
+            include: strings that a set of strings shall have, the set being made if it is
+                missing; those that it has already change nothing.
+            remove: attributes that the item shall not have.
+            condition: raises :class:`ConditionFailedError` with the stored item if it is not met.
         """
 
     def batch_get(self, table: TableName, keys: Sequence[Item], *, consistent: bool) -> BatchGot:
@@ -144,6 +158,12 @@ class TableService(Protocol):
     def enable_ttl(self, table: TableName, attribute: str) -> None:
         """Let items expire by ``attribute``, in epoch seconds (UpdateTimeToLive)."""
 
+    def enable_recovery(self, table: TableName) -> None:
+        """Switch point-in-time recovery on (UpdateContinuousBackups).
+
+        Raises :class:`~celery_aws.errors.ServiceFaultError` for a while after the table is made.
+        """
+
 
 class DynamoTableService:
     """:class:`TableService` on boto3; safe to share between threads and across a fork.
@@ -154,10 +174,14 @@ class DynamoTableService:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
+    def put_item(
+        self, table: TableName, item: Item, *, condition: Condition | None = None
+    ) -> Item | None:
         """Write an item."""
+        request = {"Item": item, "ReturnValues": "ALL_OLD", **_conditional(condition)}
         with translated("dynamodb", "PutItem", table):
-            self._client().put_item(TableName=table, Item=item, **_conditional(condition))
+            answer = self._client().put_item(TableName=table, **request)
+        return answer.get("Attributes") or None
 
     def get_item(self, table: TableName, key: Item, *, consistent: bool) -> Item | None:
         """Return an item, or None."""
@@ -168,10 +192,12 @@ class DynamoTableService:
 
     def delete_item(
         self, table: TableName, key: Item, *, condition: Condition | None = None
-    ) -> None:
+    ) -> Item | None:
         """Delete an item."""
+        request = {"Key": key, "ReturnValues": "ALL_OLD", **_conditional(condition)}
         with translated("dynamodb", "DeleteItem", table):
-            self._client().delete_item(TableName=table, Key=key, **_conditional(condition))
+            answer = self._client().delete_item(TableName=table, **request)
+        return answer.get("Attributes") or None
 
     def update_item(
         self,
@@ -180,11 +206,13 @@ class DynamoTableService:
         *,
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
+        include: Mapping[str, Collection[str]] = NOTHING,
+        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
-        """Add to numbers and set attributes."""
+        """Change an item."""
         expressions = Expressions()
-        update = expressions.update(add=add, put=put)
+        update = expressions.update(add=add, put=put, include=include, remove=remove)
         request = _conditional(condition, expressions)
         with translated("dynamodb", "UpdateItem", table):
             answer = self._client().update_item(
@@ -203,8 +231,8 @@ class DynamoTableService:
         with translated("dynamodb", "BatchGetItem", table):
             answer = self._client().batch_get_item(RequestItems=wanted)
         return BatchGot(
-            items=answer.get("Responses", {}).get(table, []),
-            unprocessed_keys=answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []),
+            items=_of_the_table(answer.get("Responses"), []),
+            unprocessed_keys=_of_the_table(answer.get("UnprocessedKeys"), {}).get("Keys", []),
         )
 
     def write_batch(
@@ -217,7 +245,7 @@ class DynamoTableService:
         ]
         with translated("dynamodb", "BatchWriteItem", table):
             answer = self._client().batch_write_item(RequestItems={table: requests})
-            left_out = member_of(answer, "UnprocessedItems").get(table, [])
+            left_out = _of_the_table(member_of(answer, "UnprocessedItems"), [])
         return BatchWritten(
             unprocessed_puts=[
                 each["PutRequest"]["Item"] for each in left_out if "PutRequest" in each
@@ -289,8 +317,21 @@ class DynamoTableService:
                 TableName=table, TimeToLiveSpecification=specification
             )
 
+    def enable_recovery(self, table: TableName) -> None:
+        """Switch point-in-time recovery on."""
+        specification = {"PointInTimeRecoveryEnabled": True}
+        with translated("dynamodb", "UpdateContinuousBackups", table):
+            self._client().update_continuous_backups(
+                TableName=table, PointInTimeRecoverySpecification=specification
+            )
+
     def _client(self) -> Any:
         return client_for("dynamodb", self.access)
+
+
+def _of_the_table(by_table: Mapping[str, T] | None, nothing: T) -> T:
+    # Not by name: who asks for a table by its ARN may be answered by its name.
+    return next(iter((by_table or {}).values()), nothing)
 
 
 def _conditional(

@@ -4,6 +4,7 @@ Codes are from the API references of SQS, DynamoDB, S3 and STS ("Errors" of each
 "Common errors", "Error responses"), client-side failures from botocore/exceptions.py.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,7 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "LimitExceededException": errors.ThrottledError,
     "KmsThrottled": errors.ThrottledError,
     "KMS.ThrottlingException": errors.ThrottledError,
+    "KMSThrottlingException": errors.ThrottledError,
     "PurgeQueueInProgress": errors.ThrottledError,
     "QueueDeletedRecently": errors.ThrottledError,
     # AWS's own failures.
@@ -39,6 +41,8 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "ReplicatedWriteConflictException": errors.ServiceFaultError,
     "TransactionConflictException": errors.ServiceFaultError,
     "ServiceUnavailable": errors.ServiceFaultError,
+    # Of a new table, for some time.
+    "ContinuousBackupsUnavailableException": errors.ServiceFaultError,
     "RequestTimeout": errors.ServiceFaultError,
     "RequestTimeoutException": errors.ServiceFaultError,
     # Credentials. A wrong clock looks like expired credentials, and comes right like them.
@@ -62,10 +66,25 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "AccountProblem": errors.AccessDeniedError,
     "AllAccessDisabled": errors.AccessDeniedError,
     "AuthorizationError": errors.AccessDeniedError,
-    "KmsAccessDenied": errors.AccessDeniedError,
-    "KMS.AccessDeniedException": errors.AccessDeniedError,
     "NotSignedUp": errors.AccessDeniedError,
     "OptInRequired": errors.AccessDeniedError,
+    # Keys of KMS: SQS's spelling, S3's, and that of KMS-backed services since.
+    "KmsAccessDenied": errors.EncryptionKeyError,
+    "KmsDisabled": errors.EncryptionKeyError,
+    "KmsInvalidKeyUsage": errors.EncryptionKeyError,
+    "KmsInvalidState": errors.EncryptionKeyError,
+    "KmsNotFound": errors.EncryptionKeyError,
+    "KmsOptInRequired": errors.EncryptionKeyError,
+    "KMS.AccessDeniedException": errors.EncryptionKeyError,
+    "KMS.DisabledException": errors.EncryptionKeyError,
+    "KMS.InvalidStateException": errors.EncryptionKeyError,
+    "KMS.KMSInvalidStateException": errors.EncryptionKeyError,
+    "KMS.NotFoundException": errors.EncryptionKeyError,
+    "KMSAccessDeniedException": errors.EncryptionKeyError,
+    "KMSDisabledException": errors.EncryptionKeyError,
+    "KMSInvalidStateException": errors.EncryptionKeyError,
+    "KMSNotFoundException": errors.EncryptionKeyError,
+    "KMSOptInRequired": errors.EncryptionKeyError,
     # Existence.
     "NonExistentQueue": errors.QueueNotFoundError,
     "QueueDoesNotExist": errors.QueueNotFoundError,
@@ -85,6 +104,23 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
 
 #: The signature did not match because the machine's clock is off: AWS says so in the text only.
 _SKEW_WORDS = ("Signature expired", "Signature not yet current")
+
+#: The table has another primary key than the request: DynamoDB says so in the text only.
+_WRONG_KEY_WORDS = (
+    "provided key element does not match the schema",
+    "number of conditions on the keys is invalid",
+    "Missing the key ",
+    "Type mismatch for key",
+    "condition missed key schema element",
+    # DynamoDB Local's words.
+    "One of the required keys was not given a value",
+)
+
+#: What AWS says is missing, such as ``sqs:SendMessage`` for SendMessageBatch, and on what.
+_DENIED = re.compile(r"not authorized to perform: (\S+)(?: on resource: (\S+))?")
+
+#: The service may be used, and the key of its data not.
+_DENIED_KEY = "not authorized to perform: kms:"
 
 _BY_CLASS: tuple[tuple[type[Exception], type[errors.AwsError]], ...] = (
     (botocore_errors.NoCredentialsError, errors.CredentialsError),
@@ -125,11 +161,10 @@ def error_class(
         code: AWS's error code, with or without the prefix that the query protocol had.
         service: ``sqs``, ``dynamodb``, ...: what is not found is a table in one only.
         status: the HTTP status of the answer.
-        message: AWS's text; only a clock that is off is told by it.
+        message: AWS's text; only a clock that is off, a table with another key, and a key of
+            KMS that may not be used are told by it.
     """
-    if any(words in message for words in _SKEW_WORDS):
-        return errors.ExpiredCredentialsError
-    found = _BY_CODE.get(code.removeprefix(_QUERY_COMPATIBLE))
+    found = _by_text(code, message) or _BY_CODE.get(code.removeprefix(_QUERY_COMPATIBLE))
     if found is errors.TableNotFoundError and service != "dynamodb":
         return errors.NotFoundError
     if found is not None:
@@ -139,6 +174,16 @@ def error_class(
     if status == _THROTTLED_STATUS:
         return errors.ThrottledError
     return errors.InvalidRequestError
+
+
+def _by_text(code: str, message: str) -> type[errors.AwsError] | None:
+    if any(words in message for words in _SKEW_WORDS):
+        return errors.ExpiredCredentialsError
+    if code == "ValidationException" and any(words in message for words in _WRONG_KEY_WORDS):
+        return errors.TableKeyError
+    if code.startswith("AccessDenied") and _DENIED_KEY in message:
+        return errors.EncryptionKeyError
+    return None
 
 
 def translate(
@@ -172,6 +217,8 @@ def translate(
         }
         if issubclass(cls, errors.ConditionFailedError):
             return cls(message, item=response.get("Item"), **facts)
+        if cls is errors.AccessDeniedError:
+            facts["remedy"] = _grant(message, service, operation, resource)
         return cls(message.rstrip("."), **facts)
     for botocore_class, ours in _BY_CLASS:
         if isinstance(error, botocore_class):
@@ -188,6 +235,21 @@ def translated(service: str, operation: str, resource: str | None = None) -> Ite
         yield
     except _FAILURES as error:
         raise translate(error, service=service, operation=operation, resource=resource) from error
+
+
+def _grant(message: str, service: str, operation: str, resource: str | None) -> str | None:
+    """Return which permission is missing, or None where nobody says so.
+
+    Elsewhere than in DynamoDB the action is not always called like the operation.
+    """
+    denied = _DENIED.search(message)
+    if denied is not None:
+        action, on = denied[1], denied[2] or resource
+    elif service == "dynamodb":
+        action, on = f"dynamodb:{operation}", resource
+    else:
+        return None
+    return f"Grant {action} on {on or 'this resource'} to the role or user in use"
 
 
 def _client_side(

@@ -4,10 +4,11 @@ Every attribute name becomes a placeholder, because the list of reserved words i
 has ``status``, ``ttl`` and ``timestamp`` in it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from celery_aws.core.attributes import AttributeValue, number
+from celery_aws.core.attributes import AttributeValue, number, texts
 from celery_aws.core.conditions import (
     And,
     Condition,
@@ -19,6 +20,9 @@ from celery_aws.core.conditions import (
     Present,
 )
 from celery_aws.core.key_range import SortRange
+
+#: No attributes.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _OPERATORS: dict[type[Any], str] = {Equals: "=", NotEquals: "<>", LessThan: "<"}
 
@@ -58,15 +62,26 @@ class Expressions:
                 operator = _OPERATORS[type(condition)]
                 return f"{self._name(attribute)} {operator} {self._value(value)}"
 
-    def update(self, *, add: Mapping[str, int], put: Mapping[str, AttributeValue]) -> str:
-        """Return an UpdateExpression that adds to numbers and sets attributes."""
+    def update(
+        self,
+        *,
+        add: Mapping[str, int],
+        put: Mapping[str, AttributeValue],
+        include: Mapping[str, Collection[str]] = NOTHING,
+        remove: Collection[str] = (),
+    ) -> str:
+        """Return an UpdateExpression: add to numbers and sets, set and remove attributes."""
+        added = {name: number(n) for name, n in add.items()}
+        added.update({name: texts(values) for name, values in include.items()})
         clauses = []
         if put:
             terms = (f"{self._name(name)} = {self._value(value)}" for name, value in put.items())
             clauses.append(f"SET {', '.join(terms)}")
-        if add:
-            terms = (f"{self._name(name)} {self._value(number(n))}" for name, n in add.items())
+        if added:
+            terms = (f"{self._name(name)} {self._value(value)}" for name, value in added.items())
             clauses.append(f"ADD {', '.join(terms)}")
+        if remove:
+            clauses.append(f"REMOVE {', '.join(map(self._name, remove))}")
         return " ".join(clauses)
 
     def key_condition(

@@ -1,7 +1,7 @@
-"""S3 as typed operations: what the broker keeps there, and how it gets it back.
+"""S3 as typed operations: what broker and result backend keep there, and how they get it back.
 
-:class:`ObjectService` is the seam, as :class:`celery_aws.aws.sqs.QueueService` is for SQS: the
-transport knows only this Protocol, tests run the in-memory double of ``celery_aws.testing``
+:class:`ObjectService` is the seam, as :class:`celery_aws.aws.sqs.QueueService` is for SQS: they
+know only this Protocol, tests run the in-memory double of ``celery_aws.testing``
 through the same contract suite. Facts: PutObject, GetObject and DeleteObjects in the S3 API
 reference.
 """
@@ -29,13 +29,13 @@ class ObjectFailure:
 
 
 class ObjectService(Protocol):
-    """What the broker asks of S3. Each method is one request, and raises :class:`AwsError`."""
+    """What is asked of S3. Each method is one request, and raises :class:`AwsError`."""
 
     def put(self, bucket: BucketName, key: ObjectKey, content: bytes) -> None:
         """Store an object in place of whatever is there (PutObject)."""
 
     def get(self, bucket: BucketName, key: ObjectKey) -> bytes:
-        """Return the content of an object (GetObject), in one attempt.
+        """Return the content of an object (GetObject).
 
         Raises :class:`ObjectNotFoundError` if there is none, and :class:`AccessDeniedError` in
         that case too if the credentials may not list the bucket (s3:ListBucket).
@@ -52,10 +52,16 @@ class S3ObjectService:
     """:class:`ObjectService` on boto3; safe to share between threads and across a fork.
 
     It holds no client: each call takes the one of its own process.
+
+    Args:
+        access: where and who.
+        read_attempts: how often botocore tries to read an object, the first included. The broker
+            has one: what it cannot read comes again.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, read_attempts: int = 1) -> None:
         self.access = access
+        self._read_attempts = read_attempts
 
     def put(self, bucket: BucketName, key: ObjectKey, content: bytes) -> None:
         """Store an object."""
@@ -65,8 +71,8 @@ class S3ObjectService:
     def get(self, bucket: BucketName, key: ObjectKey) -> bytes:
         """Return the content of an object."""
         with translated("s3", "GetObject", f"{bucket}/{key}"):
-            answer = client_for("s3", self.access, attempts=1).get_object(Bucket=bucket, Key=key)
-            return bytes(answer["Body"].read())
+            client = client_for("s3", self.access, attempts=self._read_attempts)
+            return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def delete_batch(self, bucket: BucketName, keys: Sequence[ObjectKey]) -> list[ObjectFailure]:
         """Delete up to 1,000 objects."""
@@ -83,10 +89,10 @@ class S3ObjectService:
 
 
 def object_access(access: Access, endpoint_url: str | None = None) -> Access:
-    """Return how a broker's S3 is reached, from how its SQS is.
+    """Return how the S3 of a broker or backend is reached, from how its SQS or DynamoDB is.
 
     Args:
-        access: of the broker.
+        access: of the broker or the backend.
         endpoint_url: of S3, if the user named one; see :func:`~celery_aws.aws.access.beside`.
     """
     found = beside(access, endpoint_url)

@@ -1,11 +1,20 @@
-"""What a DynamoDB table is: its key, its capacity, its expiry, and their form in requests."""
+"""What a DynamoDB table is: key, capacity, expiry, protection, and their form in requests.
+
+Facts: CreateTable, UpdateContinuousBackups and TableDescription in the DynamoDB API reference.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: The states of a table that takes reads and writes.
 TABLE_USABLE = frozenset({"ACTIVE", "UPDATING"})
+
+#: The states of a table whose KMS key cannot be used, and has not been for a week.
+TABLE_WITHOUT_KEY = frozenset({"INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ARCHIVING", "ARCHIVED"})
+
+#: AWS's managed key, which is asked for by naming none.
+MANAGED_KEY = "alias/aws/dynamodb"
 
 #: The states of an expiry that is on, or about to be, which may take an hour.
 TTL_IN_FORCE = frozenset({"ENABLED", "ENABLING"})
@@ -22,13 +31,27 @@ class KeyAttribute:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """A table to create: its primary key, and its capacity if it is not on demand."""
+    """A table to create; all but the key matters to its creation alone.
+
+    Attributes:
+        hash_key: the first attribute of the primary key.
+        range_key: the second, or None.
+        read_capacity: units; None for both capacities is on demand.
+        write_capacity: units.
+        point_in_time_recovery: keep what it takes to restore any second of the last 35 days.
+        kms_key: alias, id or ARN of the KMS key that encrypts it; None is a key that AWS owns.
+        tags: for cost allocation and for policies.
+        deletion_protection: refuse DeleteTable.
+    """
 
     hash_key: KeyAttribute
     range_key: KeyAttribute | None = None
-    #: Units; None for both is on demand.
     read_capacity: int | None = None
     write_capacity: int | None = None
+    point_in_time_recovery: bool = False
+    kms_key: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    deletion_protection: bool = False
 
     @property
     def key(self) -> tuple[KeyAttribute, ...]:
@@ -60,7 +83,10 @@ class TtlDescription:
 
 
 def creation_parameters(spec: TableSpec) -> dict[str, Any]:
-    """Return the parameters of CreateTable for ``spec``, the name aside."""
+    """Return the parameters of CreateTable for ``spec``, the name aside.
+
+    Point-in-time recovery is none of them: UpdateContinuousBackups switches it on.
+    """
     roles = ("HASH", "RANGE")
     parameters: dict[str, Any] = {
         "AttributeDefinitions": [
@@ -77,6 +103,19 @@ def creation_parameters(spec: TableSpec) -> dict[str, Any]:
             "ReadCapacityUnits": spec.read_capacity,
             "WriteCapacityUnits": spec.write_capacity,
         }
+    return {**parameters, **_protection(spec)}
+
+
+def _protection(spec: TableSpec) -> dict[str, Any]:
+    # What is not wanted is left out: an IAM policy may refuse whoever mentions it.
+    parameters: dict[str, Any] = {}
+    if spec.kms_key is not None:
+        named = {} if spec.kms_key == MANAGED_KEY else {"KMSMasterKeyId": spec.kms_key}
+        parameters["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", **named}
+    if spec.tags:
+        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in spec.tags.items()]
+    if spec.deletion_protection:
+        parameters["DeletionProtectionEnabled"] = True
     return parameters
 
 

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from celery_aws.aws.access import Access, beside
 from celery_aws.aws.dynamodb import TableService
+from celery_aws.aws.table_schema import TableSpec
 from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.limits import DYNAMODB_TABLE_NAME_CHARACTERS_MAX
 from celery_aws.names import TableName
 from celery_aws.process import PerProcess
 from celery_aws.table.bindings import Bindings
-from celery_aws.table.coordination import CoordinationTable
+from celery_aws.table.coordination import SPEC, CoordinationTable
 from celery_aws.table.inboxes import Inboxes
 from celery_aws.table.mailboxes import Mailboxes
 from celery_aws.table.revocations import Revocations
@@ -72,13 +73,26 @@ def coordination(
     name = table_name(options)
     found = beside(access, options.coordination_endpoint_url)
     creates = options.create_coordination_table
+    spec = table_spec(options)
 
     def make() -> Coordination:
-        return Coordination.on(
-            CoordinationTable(service=services(found), name=name, creates=creates, clock=clock)
+        table = CoordinationTable(
+            service=services(found), name=name, creates=creates, spec=spec, clock=clock
         )
+        return Coordination.on(table)
 
-    return _per_process.get((found.key(), name, creates, services, clock), make)
+    return _per_process.get((found.key(), name, creates, spec, services, clock), make)
+
+
+def table_spec(options: BrokerOptions) -> TableSpec:
+    """Return what a coordination table is made as."""
+    return replace(
+        SPEC,
+        point_in_time_recovery=options.coordination_point_in_time_recovery,
+        kms_key=options.coordination_kms_key,
+        tags=options.coordination_table_tags,
+        deletion_protection=options.coordination_deletion_protection,
+    )
 
 
 def table_name(options: BrokerOptions) -> TableName:

@@ -18,6 +18,7 @@ from celery_aws.config.fields import (
     HighestPriority,
     HttpUrl,
     KeyPrefix,
+    KmsKey,
     LeaseSeconds,
     MaxReceiveCount,
     Port,
@@ -165,6 +166,14 @@ class BrokerOptions(AccessOptions):
             remote control, and a task that is due later goes through SQS every 900 s, and on a
             FIFO queue the worker holds it.
         create_coordination_table: create that table when something is first written to it.
+        coordination_point_in_time_recovery: let a coordination table that is created be restored
+            to any second of the last 35 days.
+        coordination_kms_key: KMS key of a coordination table that is created, which holds the
+            messages of parked tasks. Default: a key that AWS owns, which costs nothing;
+            ``alias/aws/dynamodb`` is AWS's managed key in the account.
+        coordination_table_tags: tags of a coordination table that is created.
+        coordination_deletion_protection: refuse DeleteTable for a coordination table that is
+            created.
         coordination_endpoint_url: answers instead of DynamoDB's own endpoint. Default: the broker's
             endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_DYNAMODB``.
         inbox_lease_seconds: after how long without a sign of life what a killed process leaves of
@@ -206,6 +215,10 @@ class BrokerOptions(AccessOptions):
     short_eta_seconds: Seconds = 5.0
     coordination_table: TableNameOrOff | None = None
     create_coordination_table: Flag = True
+    coordination_point_in_time_recovery: Flag = False
+    coordination_kms_key: KmsKey | None = None
+    coordination_table_tags: TextMap = field(default_factory=dict)
+    coordination_deletion_protection: Flag = False
     coordination_endpoint_url: HttpUrl | None = None
     inbox_lease_seconds: LeaseSeconds = 600
     event_heartbeat_seconds: HeartbeatSeconds = 15

@@ -22,6 +22,8 @@ from celery_aws.limits import (
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9/_.-]*")
 
 _TABLE_NAME = re.compile(
+    # In another account a table has no other name than its ARN.
+    r"(?:arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/)?"
     rf"[A-Za-z0-9_.-]{{{DYNAMODB_TABLE_NAME_CHARACTERS_MIN},{DYNAMODB_TABLE_NAME_CHARACTERS_MAX}}}"
 )
 
@@ -124,8 +126,15 @@ QueueUrlText = Annotated[
 RoleArn = Annotated[
     str, Field(pattern=r"^arn:[^:]+:iam::\d{12}:role/.+$"), Allowed("the ARN of an IAM role")
 ]
+KmsKey = Annotated[
+    str,
+    Field(pattern=r"^(alias/[A-Za-z0-9/_-]+|arn:[^:]+:kms:.+|[A-Za-z0-9-]+)$"),
+    Allowed("an alias (alias/...), the id or the ARN of a KMS key"),
+]
 
-_TABLE_NAME_WORDS = "3 to 255 letters, digits, '-', '_' and '.' (a DynamoDB table name)"
+_TABLE_NAME_WORDS = (
+    "3 to 255 letters, digits, '-', '_' and '.' (a DynamoDB table name), or the ARN of a table"
+)
 TableNameText = Annotated[
     str, Field(pattern=f"^{_TABLE_NAME.pattern}$"), Allowed(_TABLE_NAME_WORDS)
 ]
@@ -133,7 +142,7 @@ TableNameText = Annotated[
 TableNameOrOff = Annotated[
     str | Literal[False],
     PlainValidator(_table_name_or_off),
-    Allowed(f"{_TABLE_NAME_WORDS}, or false for none"),
+    Allowed(f"{_TABLE_NAME_WORDS}; false for none"),
 ]
 
 HighestPriority = Annotated[Literal[0, 9], BeforeValidator(_whole), Allowed("0 or 9")]

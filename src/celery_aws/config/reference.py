@@ -14,7 +14,7 @@ from typing import Any
 
 from celery_aws.config.broker import WITHOUT_EFFECT, BrokerOptions, PredefinedQueue
 from celery_aws.config.parsing import allowed_text
-from celery_aws.config.results import ResultOptions
+from celery_aws.config.results import ResultOptions, RetryOptions
 from celery_aws.config.settings import Settings
 from celery_aws.config.variables import variable_of
 
@@ -56,6 +56,10 @@ The query is stronger. `table` is the path of the URL; secrets go into
 `result_backend_transport_options` only, where Celery masks them.
 """
 
+_RETRIES = """\
+### `retry_policy`
+"""
+
 
 def meanings(cls: type[Any]) -> dict[str, str]:
     """Return what each field means, from ``Attributes:`` in docstrings of ``cls`` and bases."""
@@ -82,6 +86,8 @@ def page() -> str:
             _table("Option", _option_rows(PredefinedQueue, hidden=())),
             _RESULTS,
             _table("Option", _option_rows(ResultOptions, hidden=())),
+            _RETRIES,
+            _table("Option", _option_rows(RetryOptions, hidden=())),
         ]
     )
 

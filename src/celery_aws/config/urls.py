@@ -12,6 +12,7 @@ and of the result URL::
 
     aws+dynamodb://@eu-west-1/table?ttl_seconds=86400
     aws+dynamodb://KEY:SECRET@localhost:8000/table?region=eu-west-1
+    aws+dynamodb://@eu-west-1/arn:aws:dynamodb:eu-west-1:123456789012:table/table
 
 Facts: kombu/connection.py (``Connection.__init__``, ``as_uri``), celery/app/backends.py
 (``by_url``), celery/backends/dynamodb.py (what host, path and query mean).
@@ -33,6 +34,9 @@ _SECURE_PORT = 443
 
 #: What may stand for a host: a name, such as one of a compose file, or an address.
 _HOST = re.compile(r"^[A-Za-z0-9._:-]+$")
+
+#: What a table of another account is named by; it has a "/" of its own.
+_TABLE_ARN = "arn:"
 
 #: What is safe to show of a scheme that is none of ours: the start of a URL may be a secret.
 _SCHEME = re.compile(r"^[a-z][a-z0-9+-]{0,20}$")
@@ -149,7 +153,7 @@ def parse_result_url(url: str) -> ResultUrl:
         example="aws+dynamodb://@eu-west-1/table",
     )
     table = unquote(parts.path.strip("/"))
-    if "/" in table:
+    if "/" in table and not table.startswith(_TABLE_ARN):
         raise ConfigurationError(
             f"{where}: the path is the name of one table. {_ENCODE_HINT}", where=where
         )

@@ -1,11 +1,12 @@
 """DynamoDB's typed JSON as values: what an attribute looks like and how large an item is.
 
-``{"S": "text"}``, ``{"N": "12"}`` (numbers travel as text), ``{"B": b"bytes"}``: boto3's
-low-level form, which is also what the in-memory double keeps. Nothing here talks to AWS.
-Facts: "Item size" in the DynamoDB developer guide (read 2026-11-22).
+``{"S": "text"}``, ``{"N": "12"}`` (numbers travel as text), ``{"B": b"bytes"}``, and a set of
+strings, never empty, as ``{"SS": ["text"]}``: boto3's low-level form, which is also what the
+in-memory double keeps. Nothing here talks to AWS. Facts: "Item size" in the DynamoDB developer
+guide (read 2026-11-22).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,11 @@ def binary(value: bytes) -> AttributeValue:
     return {"B": value}
 
 
+def texts(values: Iterable[str]) -> AttributeValue:
+    """Return ``values``, at least one, as a set of strings."""
+    return {"SS": sorted(set(values))}
+
+
 def number_of(item: Item, name: str) -> Decimal | None:
     """Return the number in attribute ``name``, or None if the item has no such number."""
     value = item.get(name, {}).get("N")
@@ -42,6 +48,11 @@ def text_of(item: Item, name: str) -> str | None:
     """Return the string in attribute ``name``, or None if the item has no such string."""
     value = item.get(name, {}).get("S")
     return None if value is None else str(value)
+
+
+def texts_of(item: Item, name: str) -> frozenset[str]:
+    """Return the set of strings in attribute ``name``; empty if the item has no such set."""
+    return frozenset(item.get(name, {}).get("SS", ()))
 
 
 def binary_of(item: Item, name: str) -> bytes | None:
@@ -74,6 +85,8 @@ def _value_bytes(value: AttributeValue) -> int:
         return len(content.encode())
     if kind == "B":
         return len(content)
+    if kind == "SS":
+        return sum(len(each.encode()) for each in content)
     if kind == "N":
         digits = Decimal(content).normalize().as_tuple().digits
         return -(-len(digits) // _DIGITS_PER_BYTE) + _NUMBER_OVERHEAD_BYTES

@@ -60,23 +60,26 @@ def pointing(message: OutgoingMessage, pointer: S3Pointer) -> OutgoingMessage:
     )
 
 
-def pointer_problem(pointer: S3Pointer, *, bucket: str | None, prefix: str) -> str | None:
+def pointer_problem(
+    pointer: S3Pointer, *, bucket: str | None, prefix: str, options: str = "large_message"
+) -> str | None:
     """Return why a pointer is not followed, or None.
 
     A message says where to read, and where to delete afterwards: whoever may send one must not
-    choose among all that a worker's role may read or delete.
+    choose among all that a worker's role may read or delete. So with results.
 
     Args:
-        pointer: what a message points to.
+        pointer: what a message or a result points to.
         bucket: the only one that is used, None for none.
         prefix: of the keys in it that are used.
+        options: what the names of the two options begin with.
     """
     if bucket is None:
-        return "large_message_bucket is not set here"
+        return f"{options}_bucket is not set here"
     if pointer.bucket != bucket:
-        return f"large_message_bucket is {bucket!r}"
+        return f"{options}_bucket is {bucket!r}"
     if not pointer.key.startswith(prefix) or not pointer.key.removeprefix(prefix):
-        return f"large_message_prefix is {prefix!r}"
+        return f"{options}_prefix is {prefix!r}"
     if {".", ".."} & set(pointer.key.split("/")):
         # On their way, some HTTP clients and servers take these for steps up and down.
         return "its key has a part '.' or '..'"

@@ -8,14 +8,20 @@ and not beyond a deadline.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from json import dumps
 from typing import TypeAlias, TypeVar
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.clock import Clock
-from celery_aws.core.attributes import Item
+from celery_aws.core.attributes import AttributeValue, Item
 from celery_aws.core.backoff import Backoff, Random
+from celery_aws.core.batching import batches_by_size
 from celery_aws.errors import ThrottledError
-from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS, DYNAMODB_BATCH_WRITE_ENTRIES
+from celery_aws.limits import (
+    DYNAMODB_BATCH_GET_KEYS,
+    DYNAMODB_BATCH_WRITE_BYTES,
+    DYNAMODB_BATCH_WRITE_ENTRIES,
+)
 from celery_aws.names import TableName
 
 #: How long one call may be put off by AWS, all its batches together.
@@ -26,7 +32,15 @@ T = TypeVar("T")
 #: Asks for a batch of keys; returns the answer, and the keys that AWS left out of it.
 Ask: TypeAlias = Callable[[list[Item]], tuple[T, list[Item]]]
 
-_WAITS = Backoff(base_seconds=0.05, cap_seconds=2.0)
+#: What a request has beside its items: the table's name and the outermost brackets.
+_REQUEST_BYTES = 1_024
+
+#: What JSON has around an item, and around each attribute of it.
+_ITEM_FRAME_BYTES = 64
+_ATTRIBUTE_FRAME_BYTES = 16
+
+#: Between two requests of which nothing was done.
+WAITS = Backoff(base_seconds=0.05, cap_seconds=2.0)
 
 
 def read_batches(
@@ -62,6 +76,48 @@ def read_batches(
         yield from items
 
 
+def write_batches(
+    service: TableService,
+    table: TableName,
+    puts: Iterable[Item],
+    *,
+    clock: Clock,
+    random: Random,
+) -> None:
+    """Put items, in order, each in place of whatever has its key; it is not one write.
+
+    Args:
+        service: DynamoDB.
+        table: where they go.
+        puts: items of distinct primary keys, any number and size.
+        clock: for waits and the deadline.
+        random: for the jitter.
+
+    Raises:
+        ThrottledError: items of one request were left over after :data:`DEADLINE_SECONDS`.
+        AwsError: AWS refused.
+
+    Costs one request for each 25 items or 16 MB, more if AWS leaves some out.
+    """
+
+    def ask(batch: list[Item]) -> tuple[None, list[Item]]:
+        try:
+            return None, service.write_batch(table, puts=batch).unprocessed_puts
+        except ThrottledError:
+            # This is what AWS says when it leaves out all of them.
+            return None, batch
+
+    work = _Work(operation="BatchWriteItem", table=table, clock=clock, random=random)
+    for batch in batches_by_size(
+        puts,
+        _wire_bytes,
+        most=DYNAMODB_BATCH_WRITE_ENTRIES,
+        most_bytes=DYNAMODB_BATCH_WRITE_BYTES - _REQUEST_BYTES,
+    ):
+        for _ in work.answers(batch, DYNAMODB_BATCH_WRITE_ENTRIES, ask):
+            pass
+
+
 def delete_batches(
     service: TableService,
     table: TableName,
@@ -94,6 +150,21 @@ def delete_batches(
         pass
 
 
+def _wire_bytes(item: Item) -> int:
+    """Return what an item takes up in a request, at most: boto3 sends JSON in ASCII."""
+    return _ITEM_FRAME_BYTES + sum(
+        len(dumps(name)) + _ATTRIBUTE_FRAME_BYTES + _wire_bytes_of_value(value)
+        for name, value in item.items()
+    )
+
+
+def _wire_bytes_of_value(value: AttributeValue) -> int:
+    ((kind, content),) = value.items()
+    if kind == "B":
+        return 4 * -(-len(content) // 3)  # base64
+    return len(dumps(content))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Work:
     """One call that may take many batches."""
@@ -117,7 +188,7 @@ class _Work:
                 continue
             if self.clock.monotonic() >= deadline:
                 raise self._given_up(len(left_out))
-            self.clock.sleep(_WAITS.wait_seconds(attempt, self.random))
+            self.clock.sleep(WAITS.wait_seconds(attempt, self.random))
             attempt += 1
 
     def _given_up(self, missing: int) -> ThrottledError:

@@ -57,6 +57,7 @@ class CoordinationTable:
         service: DynamoDB.
         name: of the table.
         creates: make it when the first write finds none.
+        spec: what it is made as; its key is that of :data:`SPEC`.
         clock: for what is stored, and for waits.
         random: for the jitter of waits.
     """
@@ -65,6 +66,7 @@ class CoordinationTable:
     name: TableName
     creates: bool
     clock: Clock
+    spec: TableSpec = SPEC
     random: Random = random.random
 
     def put(self, item: Item, *, condition: Condition | None = None) -> None:
@@ -89,7 +91,7 @@ class CoordinationTable:
 
     def create(self) -> TableReport:
         """Do the same because somebody asked for it, whatever ``creates`` says."""
-        return ensure_table(self.service, self.name, SPEC, purpose=PURPOSE, clock=self.clock)
+        return ensure_table(self.service, self.name, self.spec, purpose=PURPOSE, clock=self.clock)
 
     def get(self, key: Item) -> Item | None:
         """Return an item, or None. One GetItem, consistent."""

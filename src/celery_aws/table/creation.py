@@ -3,15 +3,19 @@
 Many processes may do it at once: whoever finds the table being made by another waits with
 it. An existing table is never altered, except that the expiry of its items is switched on.
 Facts: CreateTable is asynchronous, UpdateTimeToLive needs an active table and refuses to
-switch on what is on (DynamoDB API reference).
+switch on what is on, UpdateContinuousBackups is refused for a while after the table is active
+(ContinuousBackupsUnavailableException; DynamoDB API reference).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeVar
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.aws.table_schema import (
     TABLE_USABLE,
+    TABLE_WITHOUT_KEY,
     TTL_IN_FORCE,
     KeyAttribute,
     TableDescription,
@@ -22,11 +26,15 @@ from celery_aws.core.backoff import Backoff
 from celery_aws.errors import (
     AlreadyExistsError,
     ConfigurationError,
+    EncryptionKeyError,
     InvalidRequestError,
+    ServiceFaultError,
     TableNotFoundError,
     UnreachableError,
 )
 from celery_aws.names import TableName
+
+T = TypeVar("T")
 
 #: How long a new table may take to become active; on AWS it is some ten seconds.
 CREATION_DEADLINE_SECONDS = 120.0
@@ -58,6 +66,8 @@ class TableReport:
     #: True if this call switched the expiry of items on.
     ttl_enabled: bool
     on_demand: bool
+    #: True if this call switched point-in-time recovery on.
+    recovery_enabled: bool = False
 
 
 def ensure_table(
@@ -73,7 +83,7 @@ def ensure_table(
     Args:
         service: DynamoDB.
         table: its name.
-        spec: its primary key and, if it has to be made, its capacity.
+        spec: its primary key and, if it has to be made, all the rest.
         purpose: the attribute by which items expire, and the words of errors.
         clock: for the waits and the deadline.
 
@@ -83,8 +93,9 @@ def ensure_table(
     Raises:
         ConfigurationError: a table of this name has another primary key or another expiry
             attribute.
+        EncryptionKeyError: the table's KMS key cannot be used.
         UnreachableError: it is not active after :data:`CREATION_DEADLINE_SECONDS`.
-        AwsError: AWS refused.
+        AwsError: AWS refused; if it is point-in-time recovery, of a table that is usable else.
 
     Costs two requests if everything is there, else five to about thirty, once.
     """
@@ -94,11 +105,16 @@ def ensure_table(
         found = _wait_until_usable(service, table, clock)
     if found.key != spec.key:
         raise _wrong_key(table, found, spec, purpose)
+    ttl_enabled = _enable_ttl_if_off(service, table, purpose)
+    recovery_enabled = created and spec.point_in_time_recovery
+    if recovery_enabled:
+        _enable_recovery(service, table, clock)
     return TableReport(
         table=table,
         created=created,
-        ttl_enabled=_enable_ttl_if_off(service, table, purpose),
+        ttl_enabled=ttl_enabled,
         on_demand=found.on_demand,
+        recovery_enabled=recovery_enabled,
     )
 
 
@@ -118,22 +134,50 @@ def _create(service: TableService, table: TableName, spec: TableSpec) -> bool:
 
 
 def _wait_until_usable(service: TableService, table: TableName, clock: Clock) -> TableDescription:
-    deadline = clock.monotonic() + CREATION_DEADLINE_SECONDS
-    for attempt in count():
+    def usable() -> TableDescription | None:
         # DescribeTable is eventually consistent: a new table may not be seen at once.
         found = _look_at(service, table)
-        if found is not None and found.status in TABLE_USABLE:
-            return found
-        if clock.monotonic() >= deadline:
+        if found is not None and found.status in TABLE_WITHOUT_KEY:
+            raise _without_key(table, found)
+        return found if found is not None and found.status in TABLE_USABLE else None
+
+    found = _poll(usable, clock)
+    if found is None:
+        raise UnreachableError(
+            f"the table is not active after {CREATION_DEADLINE_SECONDS:.0f} s",
+            service="dynamodb",
+            operation="DescribeTable",
+            resource=table,
+            remedy="Look at the table in the AWS console and try again",
+        )
+    return found
+
+
+def _enable_recovery(service: TableService, table: TableName, clock: Clock) -> None:
+    refused: ServiceFaultError | None = None
+
+    def enabled() -> bool:
+        nonlocal refused
+        try:
+            service.enable_recovery(table)
+        except ServiceFaultError as error:  # not yet possible for a new table
+            refused = error
+            return False
+        return True
+
+    if not _poll(enabled, clock) and refused is not None:
+        raise refused
+
+
+def _poll(look: Callable[[], T], clock: Clock) -> T:
+    """Return the first true answer, or the last one when the time is up."""
+    deadline = clock.monotonic() + CREATION_DEADLINE_SECONDS
+    for attempt in count():
+        found = look()
+        if found or clock.monotonic() >= deadline:
             break
         clock.sleep(_POLLS.bound_seconds(attempt))
-    raise UnreachableError(
-        f"the table is not active after {CREATION_DEADLINE_SECONDS:.0f} s",
-        service="dynamodb",
-        operation="DescribeTable",
-        resource=table,
-        remedy="Look at the table in the AWS console and try again",
-    )
+    return found
 
 
 def _enable_ttl_if_off(service: TableService, table: TableName, purpose: TablePurpose) -> bool:
@@ -162,6 +206,15 @@ def _ttl_is_on(service: TableService, table: TableName, purpose: TablePurpose) -
             key=purpose.key,
         )
     return True
+
+
+def _without_key(table: TableName, found: TableDescription) -> EncryptionKeyError:
+    return EncryptionKeyError(
+        f"the table is {found.status}",
+        service="dynamodb",
+        operation="DescribeTable",
+        resource=table,
+    )
 
 
 def _wrong_key(

@@ -8,14 +8,24 @@ removes expired items, as DynamoDB may not for two days.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from celery_aws.aws.dynamodb import BatchGot, BatchWritten, QueryPage
+from celery_aws.aws.expressions import NOTHING
 from celery_aws.aws.table_schema import TableDescription, TableSpec, TtlDescription
 from celery_aws.clock import Clock, SystemClock
-from celery_aws.core.attributes import AttributeValue, Item, item_bytes, number, number_of
+from celery_aws.core.attributes import (
+    AttributeValue,
+    Item,
+    item_bytes,
+    number,
+    number_of,
+    texts,
+    texts_of,
+)
 from celery_aws.core.billing import read_units, write_units
 from celery_aws.core.conditions import Condition, holds
 from celery_aws.core.key_range import SortRange
@@ -24,11 +34,12 @@ from celery_aws.errors import (
     AwsError,
     ConditionFailedError,
     InvalidRequestError,
+    TableKeyError,
     TableNotFoundError,
 )
 from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS, DYNAMODB_BATCH_WRITE_ENTRIES
 from celery_aws.names import TableName
-from celery_aws.testing.memory_table import Key, MemoryTable, RefusedError
+from celery_aws.testing.memory_table import Key, MemoryTable, RefusedError, WrongKeyError
 
 
 class MemoryTableService:
@@ -69,7 +80,9 @@ class MemoryTableService:
         with self._lock:
             return self._tables[table].items()
 
-    def put_item(self, table: TableName, item: Item, *, condition: Condition | None = None) -> None:
+    def put_item(
+        self, table: TableName, item: Item, *, condition: Condition | None = None
+    ) -> Item | None:
         """Write an item."""
         with self._request("PutItem", table) as found:
             new = found.storable(item)
@@ -77,6 +90,7 @@ class MemoryTableService:
             self._pay_write(old, new)
             _check(condition, old, table, "PutItem")
             found.store(new)
+            return old or None
 
     def get_item(
         self,
@@ -93,7 +107,7 @@ class MemoryTableService:
 
     def delete_item(
         self, table: TableName, key: Item, *, condition: Condition | None = None
-    ) -> None:
+    ) -> Item | None:
         """Delete an item."""
         with self._request("DeleteItem", table) as found:
             place = found.key(key)
@@ -101,6 +115,7 @@ class MemoryTableService:
             self._pay_write(old)
             _check(condition, old, table, "DeleteItem")
             found.remove(place)
+            return old or None
 
     def update_item(
         self,
@@ -109,13 +124,17 @@ class MemoryTableService:
         *,
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
+        include: Mapping[str, Collection[str]] = NOTHING,
+        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
-        """Add to numbers and set attributes."""
+        """Change an item."""
         with self._request("UpdateItem", table) as found:
             old = found.find(found.key(key))
             sums = {name: number((number_of(old, name) or 0) + n) for name, n in add.items()}
-            new: Item = {**old, **key, **put, **sums}
+            sets = {name: texts(texts_of(old, name) | set(new)) for name, new in include.items()}
+            new: Item = {**old, **key, **put, **sums, **sets}
+            new = {name: value for name, value in new.items() if name not in remove}
             self._pay_write(old, new)
             _check(condition, old, table, "UpdateItem")
             new = found.storable(new)
@@ -217,6 +236,17 @@ class MemoryTableService:
                 raise RefusedError("TimeToLive is already enabled")
             found.ttl_attribute = attribute
 
+    def enable_recovery(self, table: TableName) -> None:
+        """Switch point-in-time recovery on."""
+        with self._request("UpdateContinuousBackups", table) as found:
+            found.recovery = True
+
+    def spec(self, table: TableName) -> TableSpec:
+        """Return what the table is by now, recovery included; not a request."""
+        with self._lock:
+            found = self._tables[table]
+            return replace(found.spec, point_in_time_recovery=found.recovery)
+
     @contextmanager
     def _request(
         self, operation: str, table: TableName, *, active: bool = True
@@ -229,6 +259,8 @@ class MemoryTableService:
                 raise TableNotFoundError("there is no such table", **_facts(operation, table))
             try:
                 yield found
+            except WrongKeyError as refused:
+                raise TableKeyError(str(refused), **_facts(operation, table)) from None
             except RefusedError as refused:
                 raise InvalidRequestError(str(refused), **_facts(operation, table)) from None
 

@@ -24,6 +24,10 @@ class RefusedError(Exception):
     """DynamoDB does not accept the request."""
 
 
+class WrongKeyError(RefusedError):
+    """The table has another primary key than the request."""
+
+
 class MemoryTable:
     """The items of one table.
 
@@ -31,12 +35,14 @@ class MemoryTable:
         spec: what it was created as.
         active_at: when it can be used, in seconds of the monotonic clock.
         ttl_attribute: by what its items would expire, or None.
+        recovery: whether point-in-time recovery was switched on.
     """
 
     def __init__(self, *, spec: TableSpec, active_at: float) -> None:
         self.spec = spec
         self.active_at = active_at
         self.ttl_attribute: str | None = None
+        self.recovery = False
         self._items: dict[Key, Item] = {}
         # The keys of each partition, in order: a query shall not look at every item.
         self._partitions: defaultdict[tuple[str, Any], list[Key]] = defaultdict(list)
@@ -67,7 +73,7 @@ class MemoryTable:
     def key(self, key: Item) -> Key:
         """Return the key that ``key``, which must be nothing else, names."""
         if set(key) != {attribute.name for attribute in self.spec.key}:
-            raise RefusedError("the key does not match the schema")
+            raise WrongKeyError("the key does not match the schema")
         return self.key_in(key)
 
     def key_in(self, item: Item) -> Key:
@@ -131,7 +137,7 @@ class MemoryTable:
     def _place(self, partition: tuple[str, AttributeValue]) -> tuple[str, Any]:
         name, value = partition
         if name != self.spec.hash_key.name:
-            raise RefusedError("Query condition missed key schema element")
+            raise WrongKeyError("Query condition missed key schema element")
         return _checked(self.spec.hash_key, value)
 
     def _bounds(self, sort: SortRange | None) -> tuple[tuple[str, Any] | None, ...]:
@@ -160,8 +166,10 @@ class MemoryTable:
 
 
 def _checked(attribute: KeyAttribute, value: AttributeValue) -> tuple[str, Any]:
-    if value.get(attribute.kind) in (None, "", b""):
-        raise RefusedError(f"no {attribute.kind} in the key attribute {attribute.name!r}")
+    if attribute.kind not in value:
+        raise WrongKeyError(f"no {attribute.kind} in the key attribute {attribute.name!r}")
+    if value[attribute.kind] in ("", b""):
+        raise RefusedError(f"the key attribute {attribute.name!r} is empty")
     return comparable(value)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.aws.table_schema import TABLE_USABLE, KeyAttribute, TableSpec
-from celery_aws.core.attributes import Item, binary, number, number_of, text
+from celery_aws.core.attributes import Item, binary, number, number_of, text, text_of, texts_of
 from celery_aws.core.conditions import (
     Condition,
     Equals,
@@ -60,15 +60,17 @@ def test_no_item_is_none(service: TableService, table: TableName) -> None:
 
 
 def test_a_put_replaces_the_whole_item(service: TableService, table: TableName) -> None:
-    service.put_item(table, {**KEY, "old": text("x")})
-    service.put_item(table, {**KEY, "new": text("y")})
+    old = {**KEY, "old": text("x"), "empty": binary(b"")}
+    assert service.put_item(table, old) is None
+    assert service.put_item(table, {**KEY, "new": text("y")}) == old
     assert service.get_item(table, KEY, consistent=True) == {**KEY, "new": text("y")}
 
 
 def test_delete(service: TableService, table: TableName) -> None:
-    service.put_item(table, KEY)
-    service.delete_item(table, KEY)
-    service.delete_item(table, KEY)
+    stored = {**KEY, "n": number(1)}
+    service.put_item(table, stored)
+    assert service.delete_item(table, KEY) == stored
+    assert service.delete_item(table, KEY) is None
     assert service.get_item(table, KEY, consistent=True) is None
 
 
@@ -113,6 +115,53 @@ def test_update_on_a_condition(service: TableService, table: TableName) -> None:
     condition = Equals("n", number(1))
     new = service.update_item(table, KEY, add={"n": 1}, put={}, condition=condition)
     assert new["n"] == number(2)
+
+
+def test_update_makes_a_set_and_adds_to_it_what_it_has_not(
+    service: TableService, table: TableName
+) -> None:
+    for members, expected in [(["b"], {"b"}), (["a", "b"], {"a", "b"}), (["a"], {"a", "b"})]:
+        new = service.update_item(table, KEY, add={}, put={}, include={"parts": members})
+        assert texts_of(new, "parts") == expected
+    found = service.get_item(table, KEY, consistent=True)
+    assert found is not None
+    assert texts_of(found, "parts") == {"a", "b"}
+
+
+def test_update_adds_sets_and_removes_at_once_whatever_is_there(
+    service: TableService, table: TableName
+) -> None:
+    service.put_item(table, {**KEY, "old": text("x"), "n": number(1)})
+    new = service.update_item(
+        table,
+        KEY,
+        add={"n": 1},
+        put={"s": text("y")},
+        include={"parts": ["a"]},
+        remove=["old", "never there"],
+    )
+    assert new == {**KEY, "n": number(2), "s": text("y"), "parts": {"SS": ["a"]}}
+
+
+def test_update_may_ask_for_what_it_changes(service: TableService, table: TableName) -> None:
+    """The condition is about the item as it was."""
+    service.put_item(table, {**KEY, "claim": text("a"), "parts": {"SS": ["x"]}})
+    condition = all_of(Present("parts"), any_of(Missing("claim"), Equals("claim", text("a"))))
+    request: dict[str, Any] = {
+        "add": {},
+        "put": {"claim": text("b")},
+        "include": {"parts": ["y"]},
+        "condition": condition,
+    }
+    assert texts_of(service.update_item(table, KEY, **request), "parts") == {"x", "y"}
+    with pytest.raises(ConditionFailedError) as failure:
+        service.update_item(table, KEY, **request)
+    assert text_of(failure.value.item, "claim") == "b"
+    assert texts_of(failure.value.item, "parts") == {"x", "y"}
+    new = service.update_item(
+        table, KEY, add={}, put={}, remove=["claim"], condition=Present("claim")
+    )
+    assert "claim" not in new
 
 
 def test_batch_get(service: TableService, table: TableName) -> None:

@@ -83,4 +83,4 @@ def test_the_largest_batch_passes(service: TableService, table: TableName) -> No
     page = service.query(
         table, partition=("place", text("here")), consistent=True, attributes=["at"]
     )
-    assert page.items == [{"at": text("10")}, {"at": text("11")}]
+    assert page.items[:2] == [{"at": text("10")}, {"at": text("11")}]

@@ -1,4 +1,4 @@
-"""Coordination tables on what must behave alike: the in-memory double, and the local AWS."""
+"""Coordination tables on what must behave alike."""
 
 import uuid
 from collections import Counter
@@ -6,20 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from celery_aws.aws.dynamodb import DynamoTableService, TableService
+from celery_aws.aws.dynamodb import TableService
 from celery_aws.aws.meter import request_counts
 from celery_aws.clock import SystemClock
 from celery_aws.names import TableName
 from celery_aws.table.coordination import CoordinationTable
 from celery_aws.testing.memory_dynamodb import MemoryTableService
-from tests.contract.conftest import local_access
+from tests.contract.conftest import TABLE_SERVICES, table_service
 
 
-@pytest.fixture(scope="module", params=["memory", "local_aws"])
+@pytest.fixture(scope="module", params=TABLE_SERVICES)
 def service(request: pytest.FixtureRequest) -> TableService:
-    if request.param == "memory":
-        return MemoryTableService()
-    return DynamoTableService(local_access(request))
+    return table_service(request)
 
 
 def new_table(service: TableService, *, creates: bool = True) -> CoordinationTable:

@@ -19,7 +19,12 @@ NAME = QueueName("hoge-celery")
 #: What the models of botocore list for the operations that we use, and what it is to us.
 OF_SQS = {
     "InvalidSecurity": errors.CredentialsError,
-    "KmsAccessDenied": errors.AccessDeniedError,
+    "KmsAccessDenied": errors.EncryptionKeyError,
+    "KmsDisabled": errors.EncryptionKeyError,
+    "KmsInvalidKeyUsage": errors.EncryptionKeyError,
+    "KmsInvalidState": errors.EncryptionKeyError,
+    "KmsNotFound": errors.EncryptionKeyError,
+    "KmsOptInRequired": errors.EncryptionKeyError,
     "KmsThrottled": errors.ThrottledError,
     "MessageNotInflight": errors.StaleReceiptError,
     "OverLimit": errors.ThrottledError,
@@ -33,6 +38,7 @@ OF_SQS = {
 }
 OF_DYNAMODB = {
     "ConditionalCheckFailedException": errors.ConditionFailedError,
+    "ContinuousBackupsUnavailableException": errors.ServiceFaultError,
     "InternalServerError": errors.ServiceFaultError,
     "LimitExceededException": errors.ThrottledError,
     "ProvisionedThroughputExceededException": errors.ThrottledError,
@@ -40,6 +46,7 @@ OF_DYNAMODB = {
     "RequestLimitExceeded": errors.ThrottledError,
     "ResourceInUseException": errors.AlreadyExistsError,
     "ResourceNotFoundException": errors.TableNotFoundError,
+    "TableNotFoundException": errors.TableNotFoundError,
     "ThrottlingException": errors.ThrottledError,
     "TransactionConflictException": errors.ServiceFaultError,
 }
@@ -53,6 +60,7 @@ OPERATIONS = {
     "dynamodb": (
         "PutItem", "GetItem", "UpdateItem", "DeleteItem", "BatchGetItem", "BatchWriteItem",
         "Query", "CreateTable", "DescribeTable", "UpdateTimeToLive",
+        "UpdateContinuousBackups",
     ),
     "s3": ("PutObject", "GetObject", "DeleteObjects"),
 }  # fmt: skip
@@ -94,7 +102,7 @@ def test_every_code_of_our_operations_has_a_class(
             errors.StaleReceiptError,
         ),
         ("KmsThrottled", "KMS.ThrottlingException", errors.ThrottledError),
-        ("KmsAccessDenied", "KMS.AccessDeniedException", errors.AccessDeniedError),
+        ("KmsAccessDenied", "KMS.AccessDeniedException", errors.EncryptionKeyError),
         ("QueueNameExists", "QueueAlreadyExists", errors.AlreadyExistsError),
         ("ThrottlingException", "", errors.ThrottledError),
         ("AccessDeniedException", "", errors.AccessDeniedError),
@@ -122,6 +130,78 @@ def test_a_refusal_over_the_wire_becomes_our_error(
     assert error.request_id == "request-1"
     assert str(error).startswith(f"sqs GetQueueUrl for hoge-celery: No luck ({query_code or code})")
     assert str(error).endswith(expected.remedy)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        (
+            "ValidationException",
+            "The provided key element does not match the schema",
+            errors.TableKeyError,
+        ),
+        (
+            "ValidationException",
+            "One or more parameter values were invalid: Missing the key pk in the item",
+            errors.TableKeyError,
+        ),
+        (
+            "ValidationException",
+            "One or more parameter values were invalid: Type mismatch for key id expected: N",
+            errors.TableKeyError,
+        ),
+        (
+            "ValidationException",
+            "The number of conditions on the keys is invalid",
+            errors.TableKeyError,
+        ),
+        ("ValidationException", "Query condition missed key schema element: pk",
+         errors.TableKeyError),
+        ("ValidationException", "Item size has exceeded", errors.InvalidRequestError),
+        (
+            "AccessDeniedException",
+            "User: arn:aws:sts::1:assumed-role/w/i is not authorized to perform: kms:Decrypt on",
+            errors.EncryptionKeyError,
+        ),
+        ("KMSInvalidStateException", "k is pending deletion", errors.EncryptionKeyError),
+        ("KMSDisabledException", "k is disabled", errors.EncryptionKeyError),
+        ("KMSThrottlingException", "Rate exceeded", errors.ThrottledError),
+    ],
+)  # fmt: skip
+def test_what_a_table_and_its_key_say(
+    code: str, text: str, expected: type[errors.AwsError]
+) -> None:
+    assert error_class(code, service="dynamodb", message=text) is expected
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "text", "remedy"),
+    [
+        (
+            "dynamodb",
+            "PutItem",
+            "User: w is not authorized to perform: dynamodb:PutItem on resource: arn:a because",
+            "Grant dynamodb:PutItem on arn:a to the role",
+        ),
+        ("dynamodb", "BatchGetItem", "no", "Grant dynamodb:BatchGetItem on notes to the role"),
+        (
+            "sqs",
+            "SendMessageBatch",
+            "User: w is not authorized to perform: sqs:SendMessage on resource: arn:q",
+            "Grant sqs:SendMessage on arn:q to the role",
+        ),
+        ("sqs", "SendMessageBatch", "no", "Grant the action named above on this resource"),
+    ],
+)
+def test_a_missing_permission_is_named(
+    service: str, operation: str, text: str, remedy: str
+) -> None:
+    refused: Any = {"Error": {"Code": "AccessDeniedException", "Message": text}}
+    error = botocore_errors.ClientError(refused, operation)
+    found = translate(error, service=service, operation=operation, resource="notes")
+    assert type(found) is errors.AccessDeniedError
+    assert str(found).startswith(f"{service} {operation} for notes: {text} (AccessDenied")
+    assert remedy in str(found)
 
 
 @pytest.mark.parametrize("status", [500, 503])

@@ -57,6 +57,13 @@ def test_a_get_is_one_attempt(canned_aws: CannedAws, service: S3ObjectService) -
     assert request_counts() == {"s3.GetObject": 2}
 
 
+def test_a_get_of_more_attempts_is_tried_again(canned_aws: CannedAws, access: Access) -> None:
+    canned_aws.answer("GetObject", refused("InternalError", 500), page("content"))
+    service = S3ObjectService(object_access(access), read_attempts=2)
+    assert service.get(BUCKET, KEY) == b"content"
+    assert request_counts() == {"s3.GetObject": 2}
+
+
 def test_a_body_that_ends_too_soon_is_no_answer(
     canned_aws: CannedAws, service: S3ObjectService
 ) -> None:

@@ -1,10 +1,20 @@
+from dataclasses import replace
+
 import pytest
 
-from celery_aws.aws.table_schema import KeyAttribute, TableSpec
+from celery_aws.aws.table_schema import (
+    TABLE_WITHOUT_KEY,
+    KeyAttribute,
+    TableDescription,
+    TableSpec,
+)
+from celery_aws.core.attributes import text
 from celery_aws.errors import (
     AccessDeniedError,
     ConfigurationError,
+    EncryptionKeyError,
     InvalidRequestError,
+    ServiceFaultError,
     UnreachableError,
 )
 from celery_aws.names import TableName
@@ -79,6 +89,86 @@ def test_another_expiry_attribute_is_one_clear_error(
     with pytest.raises(ConfigurationError, match=message) as failure:
         ensure(service, clock)
     assert (failure.value.where, failure.value.key) == ("notes", "name")
+
+
+PROTECTED = replace(
+    SPEC,
+    point_in_time_recovery=True,
+    kms_key="alias/celery",
+    tags={"team": "web"},
+    deletion_protection=True,
+)
+
+
+def ensure_protected(service: MemoryTableService, clock: FakeClock) -> TableReport:
+    return ensure_table(service, TABLE, PROTECTED, purpose=PURPOSE, clock=clock)
+
+
+def test_a_table_is_made_as_it_is_wanted(service: MemoryTableService, clock: FakeClock) -> None:
+    report = ensure_protected(service, clock)
+    assert (report.created, report.recovery_enabled) == (True, True)
+    assert service.spec(TABLE) == PROTECTED
+    assert not ensure_protected(service, clock).recovery_enabled
+
+
+def test_a_table_that_is_there_stays_as_it_is(
+    service: MemoryTableService, clock: FakeClock
+) -> None:
+    service.create_table(TABLE, SPEC)
+    report = ensure_protected(service, clock)
+    assert (report.created, report.ttl_enabled, report.recovery_enabled) == (False, True, False)
+    assert service.spec(TABLE) == SPEC
+    assert service.requests["UpdateContinuousBackups"] == 0
+
+
+NOT_YET = ServiceFaultError("backups are being enabled for the table")
+
+
+def test_recovery_of_a_new_table_is_tried_until_it_is_possible(
+    service: MemoryTableService, clock: FakeClock
+) -> None:
+    for _ in range(5):
+        service.fail_next("UpdateContinuousBackups", NOT_YET)
+    assert ensure_protected(service, clock).recovery_enabled
+    assert service.spec(TABLE).point_in_time_recovery
+    assert 0 < sum(clock.sleeps) < 10
+
+
+def test_recovery_is_not_tried_for_ever(service: MemoryTableService, clock: FakeClock) -> None:
+    for _ in range(1000):
+        service.fail_next("UpdateContinuousBackups", NOT_YET)
+    with pytest.raises(ServiceFaultError, match="being enabled"):
+        ensure_protected(service, clock)
+    assert CREATION_DEADLINE_SECONDS <= sum(clock.sleeps) < CREATION_DEADLINE_SECONDS + 5
+
+
+def test_recovery_that_is_refused_is_an_error_of_a_table_that_can_be_used(
+    service: MemoryTableService, clock: FakeClock
+) -> None:
+    service.fail_next("UpdateContinuousBackups", AccessDeniedError("no"))
+    with pytest.raises(AccessDeniedError):
+        ensure_protected(service, clock)
+    assert service.describe_ttl(TABLE).attribute == "ttl"
+    service.put_item(TABLE, {"id": text("one")})
+
+
+@pytest.mark.parametrize("status", sorted(TABLE_WITHOUT_KEY))
+def test_a_table_whose_key_cannot_be_used_is_not_waited_for(clock: FakeClock, status: str) -> None:
+    service = Described(clock=clock)
+    service.create_table(TABLE, SPEC)
+    service.status = status
+    with pytest.raises(EncryptionKeyError, match=rf"notes: the table is {status}.*Enable the KMS"):
+        ensure(service, clock)
+    assert clock.sleeps == []
+
+
+class Described(MemoryTableService):
+    """Says of every table that it is in ``status``."""
+
+    status = "ACTIVE"
+
+    def describe_table(self, table: TableName) -> TableDescription:
+        return replace(super().describe_table(table), status=self.status)
 
 
 def test_losing_the_race_to_create_is_fine(clock: FakeClock) -> None:
