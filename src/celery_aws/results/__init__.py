@@ -1,6 +1,7 @@
 """The Celery result backend on DynamoDB."""
 
+from celery_aws.results.awaiting import aget as aget
 from celery_aws.results.backend import DynamoDBBackend as DynamoDBBackend
 from celery_aws.results.table import create_table as create_table
 
-__all__ = ["DynamoDBBackend", "create_table"]
+__all__ = ["DynamoDBBackend", "aget", "create_table"]

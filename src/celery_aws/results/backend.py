@@ -9,31 +9,44 @@ Facts: celery/backends/base.py of 5.5 to 5.7 (``_store_result`` and its read bef
 """
 
 import random
+import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from celery import Celery
+from celery import Celery, states
 from celery.backends.base import BaseKeyValueStoreBackend, SyncBackendMixin
 from celery.exceptions import BackendStoreError
+from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.utils.encoding import bytes_to_str, ensure_bytes
 
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
+from celery_aws.aws.s3 import ObjectService
 from celery_aws.clock import Clock, SystemClock
+from celery_aws.core.result_order import ResultOrder
 from celery_aws.errors import AwsError, TemporaryError
-from celery_aws.results.chords import CounterChords
+from celery_aws.results.chord_ledger import ChordLedger
+from celery_aws.results.chords import Chords
+from celery_aws.results.joining import Joining
 from celery_aws.results.lifetimes import lifetimes
+from celery_aws.results.lost_results import LostResults
+from celery_aws.results.read_ahead import ReadAhead, ReadingAhead
+from celery_aws.results.retries import Retries
 from celery_aws.results.settings import result_settings
 from celery_aws.results.store import ResultStore
-from celery_aws.results.waiting import EagerWaiting
+from celery_aws.results.waiting import Waiting
 
 
-class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, SyncBackendMixin):
+class DynamoDBBackend(
+    Chords, Waiting, Joining, ReadingAhead, LostResults, BaseKeyValueStoreBackend, SyncBackendMixin
+):
     """Results of tasks and groups in one DynamoDB table, shared with Celery's own backend.
 
     Args:
         app: the Celery app.
         url: ``dynamodb://...`` (Celery cuts off ``aws+``); None takes ``result_backend``.
         service: instead of AWS, for tests.
+        objects: instead of S3, for tests.
         clock: instead of the machine's, for tests.
         kwargs: what Celery's base class takes.
 
@@ -56,6 +69,7 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
         url: str | None = None,
         *,
         service: TableService | None = None,
+        objects: ObjectService | None = None,
         clock: Clock | None = None,
         **kwargs: Any,
     ) -> None:
@@ -69,6 +83,7 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
         )
         self.expires = self.lifetimes.result
         self.clock = SystemClock() if clock is None else clock
+        self.retries = Retries(policy=settings.retry_policy, clock=self.clock)
         self.store = ResultStore(
             service=DynamoTableService(settings.access) if service is None else service,
             table=settings.table,
@@ -76,7 +91,16 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
             creates_table=settings.creates_table,
             clock=self.clock,
             random=random.random,
+            objects=settings.objects if objects is None else settings.objects.through(objects),
         )
+        self.ledger = ChordLedger(
+            store=self.store, life_seconds=self.lifetimes.chord, retries=self.retries
+        )
+        self.stock_chords = settings.stock_chords
+        # Only now: while it is made, Celery's base class would take over `apply_chord`.
+        self.implements_incr = True
+        self._begun = threading.local()
+        self.read_ahead = ReadAhead(ResultOrder())
         self._result_url = settings.url
 
     def as_uri(self, include_password: bool = False) -> str:
@@ -89,20 +113,25 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
 
     def get(self, key: bytes) -> bytes | None:
         """Return what is stored under ``key``, or None. One GetItem."""
-        return self.store.read(key)
+        self.read_ahead.drop()
+        return self.retries.of_read(lambda: self.store.read(key))
 
     def mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Return what is stored under each of ``keys``. One BatchGetItem for each 100."""
-        found = self.store.read_many(keys)
+        self.read_ahead.drop()
+        found = self.retries.of_read(lambda: self.store.read_many(keys))
         return [found.get(key) for key in keys]
 
     def set(self, key: bytes, value: str | bytes) -> None:
         """Store ``value`` over whatever is there, for as long as a result. One PutItem."""
-        self.store.write(key, ensure_bytes(value), life_seconds=self.lifetimes.result)
+        self.read_ahead.drop()
+        payload, life_seconds = ensure_bytes(value), self.lifetimes.result
+        self.retries.of_store(lambda: self.store.write(key, payload, life_seconds=life_seconds))
 
     def delete(self, key: bytes) -> None:
         """Delete what is stored under ``key``, if anything. One DeleteItem."""
-        self.store.delete(key)
+        self.read_ahead.drop()
+        self.retries.of_read(lambda: self.store.delete(key))
 
     def _store_result(
         self,
@@ -113,19 +142,22 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
         request: Any = None,
         **_: Any,
     ) -> Any:
+        self.read_ahead.drop()
         meta = self._get_result_meta(
             result=result, state=state, traceback=traceback, request=request
         )
         meta["task_id"] = bytes_to_str(task_id)
         in_chord = bool(getattr(request, "chord", None))
+        write = partial(
+            self.store.write_state,
+            self.get_key_for_task(task_id),
+            ensure_bytes(self.encode(meta)),
+            status=state,
+            life_seconds=self.lifetimes.of_state(state, in_chord=in_chord),
+            status_of=self._status_of,
+        )
         try:
-            self.store.write_state(
-                self.get_key_for_task(task_id),
-                ensure_bytes(self.encode(meta)),
-                status=state,
-                life_seconds=self.lifetimes.of_state(state, in_chord=in_chord),
-                status_of=self._status_of,
-            )
+            self.retries.of_store(write)
         except TemporaryError:
             raise  # Celery's retry has to see what it was
         except AwsError as error:
@@ -134,12 +166,15 @@ class DynamoDBBackend(CounterChords, EagerWaiting, BaseKeyValueStoreBackend, Syn
 
     def _save_group(self, group_id: str, result: Any) -> Any:
         # A group may be a chord's header, which must not end before its chord does.
-        self.store.write(
-            self.get_key_for_group(group_id),
-            ensure_bytes(self.encode({"result": result.as_tuple()})),
-            life_seconds=self.lifetimes.chord_part,
-        )
+        key = self.get_key_for_group(group_id)
+        payload = ensure_bytes(self.encode({"result": result.as_tuple()}))
+        life_seconds = self.lifetimes.chord_part
+        self.retries.of_store(lambda: self.store.write(key, payload, life_seconds=life_seconds))
         return result
 
     def _status_of(self, payload: bytes) -> str:
-        return str(self.decode(payload)["status"])
+        try:
+            return str(self.decode(payload)["status"])
+        except (DecodeError, ContentDisallowed):
+            # Of another serializer. To raise would lose the result that is to replace it.
+            return str(states.PENDING)

@@ -5,7 +5,9 @@ both can share a table: ``id`` is the *repr* of the key's bytes, ``b'...'`` incl
 that is what stock writes; ``result`` is the encoded meta; ``timestamp`` and ``ttl`` are epoch
 seconds; a chord counter has ``chord_count`` in place of ``result``. Of our own there is
 ``status``, the task's state in plain text, which lets one conditional write do what stock
-does with a read and a write. An item without it was written by stock, or is no task's.
+does with a read and a write. An item without it was written by stock, or is no task's. A result
+that does not fit into an item has an empty ``result``, which stock takes for none, and beside it
+what :mod:`celery_aws.core.large_results` describes.
 """
 
 from datetime import datetime
@@ -24,6 +26,7 @@ from celery_aws.core.conditions import (
     all_of,
     any_of,
 )
+from celery_aws.core.large_results import PIECE_EXTRA_LIFE_SECONDS
 
 ID = "id"
 RESULT = "result"
@@ -31,6 +34,7 @@ TIMESTAMP = "timestamp"
 TTL = "ttl"
 STATUS = "status"
 CHORD_COUNT = "chord_count"
+PIECE = "piece"
 
 
 def table_spec(*, read_capacity: int | None, write_capacity: int | None) -> TableSpec:
@@ -44,7 +48,12 @@ def table_spec(*, read_capacity: int | None, write_capacity: int | None) -> Tabl
 
 def key_item(key: bytes) -> Item:
     """Return the primary key of what Celery calls ``key``."""
-    return {ID: text(repr(key))}
+    return id_item(repr(key))
+
+
+def id_item(item_id: str) -> Item:
+    """Return the primary key that has this ``id``."""
+    return {ID: text(item_id)}
 
 
 def result_item(
@@ -68,9 +77,31 @@ def result_item(
     return item if status is None else {**item, STATUS: text(status)}
 
 
+def piece_item(
+    piece_id: str, piece: bytes, *, now: datetime, head_life_seconds: int | None
+) -> Item:
+    """Return the item of a piece of a large result.
+
+    Args:
+        piece_id: from :func:`celery_aws.core.large_results.piece_ids`.
+        piece: the bytes.
+        now: the time of the write.
+        head_life_seconds: life of its head, which it outlives a little; None is for ever.
+    """
+    life_seconds = (
+        None if head_life_seconds is None else head_life_seconds + PIECE_EXTRA_LIFE_SECONDS
+    )
+    return {**id_item(piece_id), PIECE: binary(piece), **_times(now, life_seconds)}
+
+
 def counter_item(key: bytes, *, now: datetime, life_seconds: int | None) -> Item:
     """Return the item of a chord whose header has not returned anything yet."""
     return {**key_item(key), CHORD_COUNT: number(0), **_times(now, life_seconds)}
+
+
+def timestamp(now: datetime) -> Item:
+    """Return the ``timestamp`` attribute: when an item was written."""
+    return {TIMESTAMP: number(now.timestamp())}
 
 
 def expiry(now: datetime, life_seconds: int | None) -> Item:
@@ -107,4 +138,4 @@ def is_still(seen: Item) -> Condition:
 
 
 def _times(now: datetime, life_seconds: int | None) -> Item:
-    return {TIMESTAMP: number(now.timestamp()), **expiry(now, life_seconds)}
+    return {**timestamp(now), **expiry(now, life_seconds)}

@@ -13,12 +13,17 @@ from typing import Any
 
 from celery_aws.aws.access import Access, access_of
 from celery_aws.aws.table_schema import TableSpec
-from celery_aws.config.results import WHERE, ResultOptions, parse_result_options
+from celery_aws.config.results import WHERE, ResultOptions, RetryOptions, parse_result_options
 from celery_aws.config.urls import ResultUrl, parse_result_url
+from celery_aws.core.retry_policy import RetryPolicy
+from celery_aws.errors import ConfigurationError
 from celery_aws.names import TableName
 from celery_aws.results.items import table_spec
+from celery_aws.results.result_objects import ResultObjects, result_objects
 
 TRANSPORT_OPTIONS = "result_backend_transport_options"
+
+_ARN_REGION_PART = 3
 
 #: What ``as_uri`` shows, whichever of the two schemes was written.
 SCHEME = "aws+dynamodb"
@@ -32,10 +37,15 @@ class ResultSettings:
     table: TableName
     spec: TableSpec
     creates_table: bool
+    stock_chords: bool
+    #: None is what is right for each kind of request.
+    retry_policy: RetryPolicy | None
     #: Life of a result by the URL; None leaves it to Celery's ``result_expires``.
     ttl_seconds: int | None
     #: The URL for people to see, region and table filled in.
     url: ResultUrl
+    #: In S3, of large results.
+    objects: ResultObjects
 
 
 def result_settings(url: str | None, conf: Mapping[str, Any]) -> ResultSettings:
@@ -53,13 +63,37 @@ def result_settings(url: str | None, conf: Mapping[str, Any]) -> ResultSettings:
     parsed = parse_result_url(_own_url(url, conf))
     options = _options(parsed, conf.get(TRANSPORT_OPTIONS) or {})
     access = _access(parsed, options, conf.get("dynamodb_endpoint_url"))
+    _check_region(options.table, access)
     return ResultSettings(
         access=access,
         table=TableName(options.table),
-        spec=table_spec(read_capacity=options.read, write_capacity=options.write),
+        spec=_spec(options),
         creates_table=options.create_table,
+        stock_chords=options.stock_chords,
+        retry_policy=None if options.retry_policy is None else _policy(options.retry_policy),
         ttl_seconds=options.ttl_seconds,
         url=_shown_url(parsed, access.region, options.table),
+        objects=result_objects(options, access),
+    )
+
+
+def _spec(options: ResultOptions) -> TableSpec:
+    return dataclasses.replace(
+        table_spec(read_capacity=options.read, write_capacity=options.write),
+        point_in_time_recovery=options.point_in_time_recovery,
+        kms_key=options.kms_key,
+        tags=options.table_tags,
+        deletion_protection=options.deletion_protection,
+    )
+
+
+def _policy(options: RetryOptions) -> RetryPolicy:
+    return RetryPolicy(
+        max_retries=options.max_retries,
+        start_seconds=options.interval_start,
+        step_seconds=options.interval_step,
+        most_seconds=options.interval_max,
+        timeout_seconds=options.timeout,
     )
 
 
@@ -84,6 +118,18 @@ def _options(url: ResultUrl, transport_options: Mapping[str, Any]) -> ResultOpti
     named = {"region": url.region, "table": url.table}
     given = {key: value for key, value in named.items() if value is not None}
     return parse_result_options({**transport_options, **url.query, **given})
+
+
+def _check_region(table: str, access: Access) -> None:
+    # AWS would say that there is no such table.
+    region = table.split(":")[_ARN_REGION_PART] if table.startswith("arn:") else access.region
+    if access.endpoint_url is None and region != access.region:
+        raise ConfigurationError(
+            f"{WHERE}: the table {table!r} is in {region}, and the region is {access.region!r}. "
+            "DynamoDB answers for tables of its own region only: name that one",
+            where=WHERE,
+            key="region",
+        )
 
 
 def _access(url: ResultUrl, options: ResultOptions, celery_endpoint_url: str | None) -> Access:

@@ -4,25 +4,32 @@ It knows items and AWS and nothing of tasks. A state is one conditional PutItem;
 that meets an item of Celery's own backend, which has no ``status`` to condition on, does it
 look into the stored meta and write once more. The table is made when the first write finds
 none and the settings allow it; a read that finds none finds no result.
+
+What does not fit into an item is written elsewhere before the item, and is deleted when the item
+is replaced or deleted, or loses (:mod:`celery_aws.core.large_results`).
 """
 
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from celery import states
+from kombu.utils.uuid import uuid
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.aws.table_schema import TableSpec
 from celery_aws.clock import Clock
-from celery_aws.core.attributes import Item, binary_of, item_bytes, number_of, text_of
+from celery_aws.core.attributes import Item, binary_of, number_of, text_of
 from celery_aws.core.backoff import Random
 from celery_aws.core.conditions import Condition, any_of
-from celery_aws.errors import ConditionFailedError, InvalidRequestError, TableNotFoundError
-from celery_aws.limits import DYNAMODB_ITEM_BYTES
+from celery_aws.core.large_results import is_large, room_bytes
+from celery_aws.errors import AwsError, ConditionFailedError, TableNotFoundError, TemporaryError
 from celery_aws.names import TableName
 from celery_aws.results import items
+from celery_aws.results.large_results import LargeResults
+from celery_aws.results.result_objects import NO_OBJECTS, ResultObjects
 from celery_aws.results.table import RESULTS_TABLE
 from celery_aws.table.batches import read_batches
 from celery_aws.table.creation import ensure_table
@@ -45,36 +52,66 @@ class ResultStore:
     creates_table: bool
     clock: Clock
     random: Random
+    objects: ResultObjects = NO_OBJECTS
+    new_version: Callable[[], str] = uuid
 
     def read(self, key: bytes) -> bytes | None:
-        """Return what is stored under ``key``, or None. One GetItem, consistent."""
+        """Return what is stored under ``key``, or None. One GetItem, consistent.
+
+        Raises:
+            ResultUnreadableError: some of a large result is missing.
+            ConfigurationError: it is in S3, outside of the bucket that is configured here.
+            AwsError: AWS refused.
+
+        Costs more requests for a large result: :meth:`LargeResults.read`.
+        """
         try:
             item = self.service.get_item(self.table, items.key_item(key), consistent=True)
+            return None if item is None else self._payloads({key: item}).get(key)
         except TableNotFoundError as error:
             self._tolerate(error)
             return None
-        return None if item is None else self._payload(item)
 
     def read_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return what is stored, by key. One BatchGetItem for each 100 keys, consistent."""
-        by_id = {repr(key): key for key in keys}
-        wanted = [items.key_item(key) for key in by_id.values()]
-        found: dict[bytes, bytes] = {}
+        """Return what is stored, by key. One BatchGetItem for each 100 keys, consistent.
+
+        Raises as :meth:`read`, and costs more for large results likewise, all of them together.
+        """
         try:
-            for item in read_batches(
-                self.service, self.table, wanted, clock=self.clock, random=self.random
-            ):
-                payload = self._payload(item)
-                if payload is not None:
-                    found[by_id[text_of(item, items.ID) or ""]] = payload
+            return self._payloads(self._items(keys))
         except TableNotFoundError as error:
             self._tolerate(error)
-        return found
+            return {}
+
+    def read_small(self, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
+        """Return what is stored, by key, without what is large; None is for nothing.
+
+        Costs one BatchGetItem for each 100 keys, consistent.
+        """
+        small: dict[bytes, bytes | None] = dict.fromkeys(keys)
+        try:
+            found = self._items(small)
+        except TableNotFoundError as error:
+            self._tolerate(error)
+            return small
+        for key, item in found.items():
+            if self._is_expired(item):
+                continue
+            if is_large(item):
+                del small[key]
+            else:
+                small[key] = binary_of(item, items.RESULT)
+        return small
 
     def write(self, key: bytes, payload: bytes, *, life_seconds: int | None) -> None:
-        """Write over whatever is there. One PutItem."""
-        now = self.clock.now()
-        self._put(items.result_item(key, payload, now=now, life_seconds=life_seconds))
+        """Write over whatever is there. One PutItem, and what a large result takes."""
+        item = self._kept(key, payload, now=self.clock.now(), life_seconds=life_seconds)
+        try:
+            old = self._put(item)
+        except AwsError as error:
+            self._give_up(item, error)
+            raise
+        self._large.remove(old, unless_in=item)
 
     def write_state(
         self,
@@ -100,31 +137,38 @@ class ResultStore:
         Raises:
             AwsError: AWS refused, or others wrote in between all the time.
 
-        Costs one PutItem, or two over an unfinished state that Celery's own backend wrote.
+        Costs one PutItem, or two over an unfinished state that Celery's own backend wrote; and
+        what a large result takes (:meth:`LargeResults.keep`).
         """
         now = self.clock.now()
-        item = items.result_item(key, payload, now=now, life_seconds=life_seconds, status=status)
-        condition = items.may_be_replaced(now)
-        rounds = _ROUNDS
-        while True:
-            rounds -= 1
-            try:
-                self._put(item, condition=condition)
-            except ConditionFailedError as lost:
-                if _stored_status(lost.item, status_of) == states.SUCCESS:
-                    return False
-                if not rounds:
-                    raise
-                condition = any_of(items.may_be_replaced(now), items.is_still(lost.item))
-            else:
-                return True
+        item = self._kept(key, payload, now=now, life_seconds=life_seconds, status=status)
+        try:
+            old = self._put_state(item, now, status_of)
+        except _SuccessError as success:
+            self._large.remove(item, unless_in=success.item)
+            return False
+        except AwsError as error:
+            self._give_up(item, error)
+            raise
+        self._large.remove(old, unless_in=item)
+        return True
 
     def delete(self, key: bytes) -> None:
-        """Delete what is stored under ``key``, if anything. One DeleteItem."""
+        """Delete what is stored under ``key``, if anything. One DeleteItem, and what was large."""
         try:
-            self.service.delete_item(self.table, items.key_item(key))
+            self._large.remove(self.service.delete_item(self.table, items.key_item(key)))
         except TableNotFoundError as error:
             self._tolerate(error)
+
+    def put_new(self, item: Item, *, condition: Condition) -> None:
+        """Write an item of a chord if ``condition`` holds, and the table if there is none.
+
+        Raises:
+            ConditionFailedError: it does not.
+
+        Costs one PutItem.
+        """
+        self._put(item, condition=condition)
 
     def start_count(self, key: bytes, *, life_seconds: int | None) -> None:
         """Set a counter to zero. One PutItem."""
@@ -140,17 +184,72 @@ class ResultStore:
         )
         return int(number_of(item, items.CHORD_COUNT) or 0)
 
-    def _put(self, item: Item, *, condition: Condition | None = None) -> None:
-        size = item_bytes(item)
-        if size > DYNAMODB_ITEM_BYTES:
-            raise InvalidRequestError(
-                f"the item has {size} bytes, DynamoDB takes {DYNAMODB_ITEM_BYTES}",
-                service="dynamodb",
-                operation="PutItem",
-                resource=self.table,
-                remedy="Set result_compression, or store the data elsewhere and return its name",
+    @property
+    def _large(self) -> LargeResults:
+        return LargeResults(
+            service=self.service,
+            table=self.table,
+            objects=self.objects,
+            clock=self.clock,
+            random=self.random,
+            new_version=self.new_version,
+        )
+
+    def _kept(
+        self,
+        key: bytes,
+        payload: bytes,
+        *,
+        now: datetime,
+        life_seconds: int | None,
+        status: str | None = None,
+    ) -> Item:
+        """Return the item to put; what does not fit into it is written."""
+
+        def item_of(payload: bytes) -> Item:
+            return items.result_item(
+                key, payload, now=now, life_seconds=life_seconds, status=status
             )
-        self._or_create_table(lambda: self.service.put_item(self.table, item, condition=condition))
+
+        head = item_of(b"")
+        room = room_bytes(head)
+        if len(payload) <= room:
+            return item_of(payload)
+        return self._or_create_table(
+            lambda: self._large.keep(
+                head, payload, room_bytes=room, now=now, life_seconds=life_seconds
+            )
+        )
+
+    def _put_state(
+        self, item: Item, now: datetime, status_of: Callable[[bytes], str]
+    ) -> Item | None:
+        """Put a state, and return what it replaced; raises what it may not replace."""
+        condition = items.may_be_replaced(now)
+        rounds = _ROUNDS
+        while True:
+            rounds -= 1
+            try:
+                return self._put(item, condition=condition)
+            except ConditionFailedError as lost:
+                if _stored_status(lost.item, status_of) == states.SUCCESS:
+                    raise _SuccessError(lost.item) from None
+                if not rounds:
+                    raise
+                condition = any_of(items.may_be_replaced(now), items.is_still(lost.item))
+
+    def _put(self, item: Item, *, condition: Condition | None = None) -> Item | None:
+        return self._large.show(
+            item,
+            lambda: self._or_create_table(
+                lambda: self.service.put_item(self.table, item, condition=condition)
+            ),
+        )
+
+    def _give_up(self, item: Item, error: AwsError) -> None:
+        # If AWS did not answer, the item may be there all the same, and needs what it shows.
+        if not isinstance(error, TemporaryError):
+            self._large.remove(item)
 
     def _or_create_table(self, write: Callable[[], T]) -> T:
         try:
@@ -166,10 +265,47 @@ class ResultStore:
         if not self.creates_table:
             raise error
 
-    def _payload(self, item: Item) -> bytes | None:
-        if items.is_expired(item, self.clock.now()):
-            return None
-        return binary_of(item, items.RESULT)
+    def _items(self, keys: Iterable[bytes]) -> dict[bytes, Item]:
+        by_id = {repr(key): key for key in keys}
+        wanted = [items.key_item(key) for key in by_id.values()]
+        read = read_batches(self.service, self.table, wanted, clock=self.clock, random=self.random)
+        return {by_id[text_of(item, items.ID) or ""]: item for item in read}
+
+    def _payloads(self, found: dict[bytes, Item]) -> dict[bytes, bytes]:
+        """Return the results that items hold or show, by key.
+
+        A large result that is replaced in between loses its pieces: then its item is read again.
+        """
+        payloads: dict[bytes, bytes] = {}
+        for rounds in reversed(range(_ROUNDS)):
+            valid = {key: item for key, item in found.items() if not self._is_expired(item)}
+            heads = {key: item for key, item in valid.items() if is_large(item)}
+            small = {key: binary_of(item, items.RESULT) for key, item in valid.items()}
+            payloads.update(
+                (key, payload)
+                for key, payload in small.items()
+                if payload is not None and key not in heads
+            )
+            if not heads:
+                break
+            read = self._large.read(heads)
+            payloads.update(read.payloads)
+            found = self._items(read.problems)
+            for key, problem in read.problems.items():
+                if not rounds or found.get(key) == heads[key]:
+                    raise problem
+        return payloads
+
+    def _is_expired(self, item: Item) -> bool:
+        return items.is_expired(item, self.clock.now())
+
+
+class _SuccessError(Exception):
+    """A success is stored, which no state replaces."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self.item = item
 
 
 def _stored_status(item: Item, status_of: Callable[[bytes], str]) -> str | None:
@@ -177,4 +313,4 @@ def _stored_status(item: Item, status_of: Callable[[bytes], str]) -> str | None:
     if status is not None:
         return status
     payload = binary_of(item, items.RESULT)
-    return None if payload is None else status_of(payload)
+    return status_of(payload) if payload else None

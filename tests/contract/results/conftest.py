@@ -1,4 +1,4 @@
-"""Ours and Celery's own backend, side by side on one table of the local AWS."""
+"""Ours and Celery's own backend, side by side on one table of what answers for DynamoDB."""
 
 import uuid
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from celery import Celery
 from celery.backends.dynamodb import DynamoDBBackend as StockBackend
 
 from celery_aws.aws.meter import request_counts
-from celery_aws.local import LocalAws
 from celery_aws.names import TableName
 from celery_aws.results import DynamoDBBackend, create_table
+from tests.contract.conftest import TABLE_SERVERS, table_access
 
 Spent = Callable[[], dict[str, int]]
 
@@ -29,9 +29,10 @@ def table() -> TableName:
     return TableName(f"results-{uuid.uuid4().hex[:12]}")
 
 
-@pytest.fixture
-def url(local_aws: LocalAws, table: TableName) -> str:
-    return f"dynamodb://test:test@127.0.0.1:{local_aws.port}/{table}"
+@pytest.fixture(params=TABLE_SERVERS)
+def url(request: pytest.FixtureRequest, table: TableName) -> str:
+    host = str(table_access(request).endpoint_url).removeprefix("http://")
+    return f"dynamodb://test:test@{host}/{table}"
 
 
 def an_app(url: str) -> BackendApp:

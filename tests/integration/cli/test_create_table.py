@@ -45,11 +45,13 @@ def test_says_what_it_found_and_did(aws_environment: AwsEnvironment) -> None:
         "created": True,
         "ttl_enabled": True,
         "on_demand": True,
+        "recovery_enabled": False,
         "coordination": {
             "table": f"{aws_environment.queue_name_prefix}celery-coordination",
             "created": True,
             "ttl_enabled": True,
             "on_demand": True,
+            "recovery_enabled": False,
         },
     }
     assert json.loads(second.stdout)["created"] is False

@@ -19,11 +19,13 @@ def test_results_elsewhere_the_coordination_table_alone_is_created(shop: Shop) -
         "created": None,
         "ttl_enabled": None,
         "on_demand": None,
+        "recovery_enabled": None,
         "coordination": {
             "table": TABLE,
             "created": False,
             "ttl_enabled": False,
             "on_demand": True,
+            "recovery_enabled": False,
         },
     }
 

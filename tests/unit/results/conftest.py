@@ -8,12 +8,14 @@ import pytest
 from celery import Celery
 from celery.backends.dynamodb import DynamoDBBackend as StockBackend
 
+from celery_aws.aws.s3 import ObjectService
 from celery_aws.core.attributes import Item
 from celery_aws.names import TableName
 from celery_aws.results.backend import DynamoDBBackend
 from celery_aws.results.items import table_spec
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
+from tests.unit.results.passing_time import PassingClock
 
 URL = "dynamodb://@eu-west-1/results"
 TABLE = TableName("results")
@@ -35,8 +37,8 @@ class FrozenApp(Celery):
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def clock() -> PassingClock:
+    return PassingClock()
 
 
 @pytest.fixture
@@ -57,9 +59,11 @@ def service(clock: FakeClock) -> MemoryTableService:
 
 @pytest.fixture
 def make_backend(app: FrozenApp, service: MemoryTableService, clock: FakeClock) -> MakeBackend:
-    def make(query: str = "", **conf: Any) -> DynamoDBBackend:
+    def make(query: str = "", objects: ObjectService | None = None, **conf: Any) -> DynamoDBBackend:
         app.conf.update(conf)
-        backend = DynamoDBBackend(app=app, url=f"{URL}?{query}", service=service, clock=clock)
+        backend = DynamoDBBackend(
+            app=app, url=f"{URL}?{query}", service=service, objects=objects, clock=clock
+        )
         app.made_backend = backend
         return backend
 

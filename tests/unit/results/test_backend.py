@@ -22,7 +22,7 @@ from celery_aws.errors import (
 from celery_aws.results import DynamoDBBackend
 from celery_aws.testing.clock import START, FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
-from tests.unit.results.conftest import TABLE, URL, MakeBackend
+from tests.unit.results.conftest import TABLE, URL, MakeBackend, Stock
 
 HAS_5_7_SETTINGS = celery.version_info_t(*celery.VERSION)[:2] >= (5, 7)
 
@@ -202,12 +202,64 @@ def test_a_permanent_refusal_is_celerys_store_error(
     assert (failure.value.task_id, failure.value.state) == ("1", "SUCCESS")
 
 
-def test_a_temporary_failure_stays_what_it_is(
-    backend: DynamoDBBackend, service: MemoryTableService
+SLOW_DOWN = ThrottledError("slow down")
+
+
+def test_a_store_is_tried_again_as_on_redis(
+    backend: DynamoDBBackend, service: MemoryTableService, clock: FakeClock
 ) -> None:
-    service.fail_next("PutItem", ThrottledError("slow down"))
+    for _ in range(3):
+        service.fail_next("PutItem", SLOW_DOWN)
+    backend.mark_as_done("1", 1)
+    assert (backend.get_result("1"), service.requests["PutItem"]) == (1, 4)
+    assert clock.sleeps == [0, 1, 1]
+
+
+def test_a_store_that_is_given_up_says_why(
+    backend: DynamoDBBackend, service: MemoryTableService, clock: FakeClock
+) -> None:
+    for _ in range(100):
+        service.fail_next("PutItem", SLOW_DOWN)
+    with pytest.raises(ThrottledError, match="slow down"):
+        backend.mark_as_done("1", 1)
+    assert service.requests["PutItem"] == 21
+    group = GroupResult("g", [], app=backend.app)
+    with pytest.raises(ThrottledError):
+        group.save(backend=backend)
+    assert service.requests["PutItem"] == 42
+
+
+def test_a_read_is_not_tried_again_unless_asked_for(
+    make_backend: MakeBackend, service: MemoryTableService, clock: FakeClock
+) -> None:
+    def ask(backend: DynamoDBBackend) -> None:
+        backend.get_state("1")
+        backend.mget([b"a"])
+        backend.forget("1")
+
+    operations = ("GetItem", "BatchGetItem", "DeleteItem")
+    for operation in operations:
+        service.fail_next(operation, SLOW_DOWN)
+        with pytest.raises(ThrottledError):
+            ask(make_backend())
+    policy = {"max_retries": 1, "interval_start": 0.5}
+    backend = make_backend(result_backend_transport_options={"retry_policy": policy})
+    for operation in operations:
+        service.fail_next(operation, SLOW_DOWN)
+    ask(backend)
+    assert clock.sleeps == [0.5] * 3
+
+
+def test_the_retry_policy_is_that_of_the_transport_options(
+    make_backend: MakeBackend, service: MemoryTableService, clock: FakeClock
+) -> None:
+    policy = {"max_retries": 3, "interval_start": 2, "interval_step": 3, "interval_max": 6}
+    backend = make_backend(result_backend_transport_options={"retry_policy": policy})
+    for _ in range(4):
+        service.fail_next("PutItem", SLOW_DOWN)
     with pytest.raises(ThrottledError):
         backend.mark_as_done("1", 1)
+    assert clock.sleeps == [2, 5, 6]
 
 
 def test_always_retry_tries_again_what_may_succeed(
@@ -269,3 +321,12 @@ def test_a_pickled_backend_takes_the_url_of_the_app_that_reads_it(
     assert b"SECRET" not in pickled
     assert pickle.loads(pickled).as_uri() == "aws+dynamodb://@eu-west-1/results"
     assert copy.copy(backend).as_uri() == "aws+dynamodb://@eu-west-1/results"
+
+
+def test_a_state_that_another_serializer_wrote_is_replaced(
+    backend: DynamoDBBackend, app: Celery, stock: Stock
+) -> None:
+    stock.backend.serializer = "pickle"
+    stock.store("t", states.STARTED)
+    backend.mark_as_done("t", 1)
+    assert AsyncResult("t", app=app).result == 1

@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from celery_aws.aws.access import AssumedRole
+from celery_aws.aws.access import Access, AssumedRole
+from celery_aws.aws.s3 import S3ObjectService
 from celery_aws.errors import ConfigurationError
-from celery_aws.results.settings import result_settings
+from celery_aws.results.settings import ResultSettings, result_settings
 
 ROLE = "arn:aws:iam::123456789012:role/results"
 
@@ -30,6 +31,33 @@ def test_capacity_and_creation() -> None:
     found = result_settings("dynamodb://@eu-west-1/tasks?read=2&write=3&create_table=false", {})
     assert (found.spec.read_capacity, found.spec.write_capacity) == (2, 3)
     assert not found.creates_table
+
+
+def test_what_protects_a_table_that_is_created() -> None:
+    bare = result_settings("dynamodb://@eu-west-1/tasks", {}).spec
+    assert not bare.point_in_time_recovery
+    assert not bare.deletion_protection
+    assert (bare.kms_key, dict(bare.tags)) == (None, {})
+    query = "point_in_time_recovery=true&kms_key=alias/celery&deletion_protection=1"
+    options = {"table_tags": {"team": "web", "year": 2026}}
+    conf = {"result_backend_transport_options": options}
+    found = result_settings(f"dynamodb://@eu-west-1/tasks?{query}", conf).spec
+    assert found.point_in_time_recovery
+    assert found.deletion_protection
+    assert (found.kms_key, found.tags) == ("alias/celery", {"team": "web", "year": "2026"})
+    assert found.key == bare.key
+
+
+ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/tasks"
+
+
+@pytest.mark.parametrize("url", [f"dynamodb://@eu-west-1/{ARN}",
+                                 f"dynamodb://@eu-west-1?table={ARN}"])  # fmt: skip
+def test_a_table_of_another_account_is_named_by_its_arn(url: str) -> None:
+    found = result_settings(url, {})
+    assert found.table == ARN
+    again = result_settings(found.url.as_uri().replace("aws+", ""), {})
+    assert again.table == ARN
 
 
 def test_a_local_endpoint_needs_no_region() -> None:
@@ -93,6 +121,10 @@ def test_a_session_token_goes_with_its_key_pair() -> None:
         ("dynamodb://@eu-west-1/tasks?ttl_second=1", {}, "Did you mean 'ttl_seconds'"),
         ("dynamodb://@eu-west-1/tasks?ttl_seconds=x", {}, "ttl_seconds.* = 'x': must be a whole"),
         ("dynamodb://@eu-west-1/t%20t", {}, "table.*DynamoDB table name"),
+        ("dynamodb://@eu-west-1/arn:aws:s3:::table", {}, "table.*the ARN of a table"),
+        (f"dynamodb://@eu-west-2/{ARN}", {}, "is in eu-west-1, and the region is 'eu-west-2'"),
+        ("dynamodb://@eu-west-1/tasks?kms_key=a%20b", {}, "kms_key.*alias/"),
+        ("dynamodb://@eu-west-1/tasks", {"table_tags": "team"}, "table_tags.*a mapping from text"),
         ("dynamodb://@/tasks", {}, "no AWS region.*host of the result_backend URL"),
         ("dynamodb://@eu-west-1/tasks?session_token=t", {}, "session_token.*celery report"),
         (
@@ -115,3 +147,47 @@ def test_bad_input_says_what_and_where(
         result_settings(url, conf)
     assert "SECRET" not in str(failure.value)
     assert "hidden" not in str(failure.value)
+
+
+def test_without_a_bucket_there_are_no_objects() -> None:
+    found = result_settings("dynamodb://@eu-west-1/tasks", {})
+    assert found.objects.bucket is None
+    assert found.objects.new_pointer() is None
+
+
+def test_large_results_in_s3() -> None:
+    query = "large_result_bucket=my-bucket&large_result_prefix=results/"
+    found = result_settings(f"dynamodb://KEY:SECRET@eu-west-1/tasks?{query}", {})
+    pointer = found.objects.new_pointer()
+    assert pointer is not None
+    assert str(pointer).startswith("s3://my-bucket/results/")
+    assert pointer != found.objects.new_pointer()
+    assert s3_access(found) == found.access
+
+
+def s3_access(found: ResultSettings) -> Access:
+    assert isinstance(found.objects.service, S3ObjectService)
+    return found.objects.service.access
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "endpoint_url"),
+    [
+        ("dynamodb://localhost:8000/tasks", {}, "http://localhost:8000"),
+        (
+            "dynamodb://localhost:8000/tasks",
+            {"large_result_endpoint_url": "http://localhost:9000"},
+            "http://localhost:9000",
+        ),
+        (
+            "dynamodb://@eu-west-1/tasks",
+            {"large_result_endpoint_url": "http://localhost:9000"},
+            "http://localhost:9000",
+        ),
+    ],
+)
+def test_the_endpoint_of_s3(url: str, options: dict[str, Any], endpoint_url: str) -> None:
+    found = result_settings(url, {"result_backend_transport_options": options})
+    access = s3_access(found)
+    assert access.endpoint_url == endpoint_url
+    assert access.client_config["s3"] == {"addressing_style": "path"}

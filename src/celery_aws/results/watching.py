@@ -1,0 +1,242 @@
+"""Looks at results that somebody waits for; who waits, and how, is not known here.
+
+A watch is looked at, waits, is looked at again. The backend sleeps in between, asyncio code
+(:mod:`celery_aws.results.awaiting`) lets others run. A look may block, so it is a call of its own.
+
+An outage of AWS does not end a watch that has time left, as a lost connection does not with Redis
+(celery/backends/redis.py, ``_reconnect_pubsub``): a look that fails is one that found nothing.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from celery import states
+from celery.exceptions import TimeoutError as ResultTimeoutError
+
+from celery_aws.clock import Clock
+from celery_aws.core.waiting import Patience, parents_wait_seconds
+from celery_aws.errors import TemporaryError
+from celery_aws.results.parents import Parents, looks_at_parents
+from celery_aws.results.read_ahead import Meta, Payload
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Celery's, where a caller says None.
+INTERVAL_SECONDS = 0.5
+
+OnInterval = Callable[[], Any]
+
+
+class Reader(Protocol):
+    """What a watch needs of the backend."""
+
+    clock: Clock
+
+    def get_task_meta(self, task_id: str) -> Meta:
+        """Return what is known of one task."""
+
+    def read_payloads(self, task_ids: Iterable[str]) -> dict[str, Payload]:
+        """Return what is stored for each of many tasks."""
+
+    def meta_of(self, payload: Payload) -> Meta:
+        """Return what a payload says."""
+
+    def offering(self, payloads: dict[str, Payload]) -> Any:
+        """Answer questions with what was just read."""
+
+
+class Watch:
+    """When to look again.
+
+    Args:
+        reader: the backend.
+        timeout: seconds to wait at most; None waits for ever.
+        interval: seconds between two looks at most.
+    """
+
+    def __init__(self, reader: Reader, *, timeout: float | None, interval: float | None) -> None:
+        self._reader = reader
+        self._began = reader.clock.monotonic()
+        self._timeout = timeout
+        self._patience = Patience(
+            interval_seconds=INTERVAL_SECONDS if interval is None else interval,
+            timeout_seconds=timeout,
+        )
+        self._outage_began: float | None = None
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since the watch began."""
+        return self._reader.clock.monotonic() - self._began
+
+    def wait_seconds(self) -> float:
+        """Return how long to wait before the next look.
+
+        Raises:
+            TimeoutError: Celery's; the time is up.
+        """
+        wait = self._patience.wait_seconds(self.elapsed_seconds, outstanding=self.outstanding)
+        if wait is None:
+            raise ResultTimeoutError(f"The operation timed out ({self._timeout} s).")
+        return wait
+
+    @property
+    def outstanding(self) -> int:
+        """How many results are waited for."""
+        raise NotImplementedError
+
+    def _ask(self, read: Callable[[], T]) -> T | None:
+        """Return what was read, or None if AWS does not answer and may be asked again later."""
+        try:
+            found = read()
+        except TemporaryError as error:
+            elapsed = self.elapsed_seconds
+            if self._outage_began is None:
+                self._outage_began = elapsed
+                logger.warning("results cannot be read, who waits for them goes on: %s", error)
+            outage = elapsed - self._outage_began
+            if not self._patience.bears_outage(elapsed, outage_seconds=outage):
+                raise
+            return None
+        self._outage_began = None
+        return found
+
+
+class WatchOne(Watch):
+    """One task, and the parents whose errors are raised in its place.
+
+    Args:
+        reader: the backend.
+        task_id: the task.
+        timeout: seconds to wait at most; None waits for ever.
+        interval: seconds between two looks at most.
+        on_interval: what the caller does after each look that found nothing. What Celery makes
+            of a parents' check is called only when these have been read, all together.
+        parents: of the task, if the caller looks at them.
+        has_seen_parents: whether the caller has just done so.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        task_id: str,
+        *,
+        timeout: float | None,
+        interval: float | None,
+        on_interval: OnInterval | None,
+        parents: Parents | None = None,
+        has_seen_parents: bool = True,
+    ) -> None:
+        super().__init__(reader, timeout=timeout, interval=interval)
+        self._task_id = task_id
+        self._on_interval = on_interval
+        self._parents = parents if looks_at_parents(on_interval) else None
+        self._unfinished = [] if self._parents is None else self._parents.unfinished()
+        self._parents_at = self._next_parents_look() if has_seen_parents else 0.0
+
+    @property
+    def outstanding(self) -> int:
+        """The task and its unfinished parents."""
+        return 1 + len(self._unfinished)
+
+    def look(self) -> Meta | None:
+        """Return the task's meta if it has ended. One request, one more for each 100 parents.
+
+        Raises:
+            TemporaryError: AWS does not answer, and there is no time left to ask again.
+            AwsError: AWS refused.
+        """
+        is_due = self.elapsed_seconds >= self._parents_at
+        read = self._ask(lambda: self._read(self._unfinished if is_due else []))
+        if read is None:
+            return None
+        meta, payloads = read
+        if meta["status"] in states.PROPAGATE_STATES:
+            # A header's error rather than the chord's, which was stored after it.
+            of_parents = self._ask(self._read_parents)
+            if of_parents is None:
+                return None
+            self._tell(of_parents)
+        elif meta["status"] not in states.READY_STATES:
+            if is_due or self._parents is None:
+                self._tell(payloads)
+            return None
+        return meta
+
+    def _read(self, parents: list[str]) -> tuple[Meta, dict[str, Payload]]:
+        if not parents:
+            return self._reader.get_task_meta(self._task_id), {}
+        payloads = self._reader.read_payloads([self._task_id, *parents])
+        return self._reader.meta_of(payloads.pop(self._task_id)), payloads
+
+    def _read_parents(self) -> dict[str, Payload]:
+        return self._reader.read_payloads(self._unfinished) if self._unfinished else {}
+
+    def _tell(self, payloads: dict[str, Payload]) -> None:
+        if self._on_interval is not None:
+            with self._reader.offering(payloads):
+                self._on_interval()
+        if self._parents is not None:
+            self._unfinished = self._parents.unfinished()
+            self._parents_at = self._next_parents_look()
+
+    def _next_parents_look(self) -> float:
+        elapsed = self.elapsed_seconds
+        return elapsed + parents_wait_seconds(elapsed, unfinished=len(self._unfinished))
+
+
+class WatchMany(Watch):
+    """Many tasks, read together.
+
+    Args:
+        reader: the backend.
+        task_ids: the tasks.
+        timeout: seconds to wait at most; None waits for ever.
+        interval: seconds between two looks at most.
+        ended_states: in which a task is not waited for any more.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        task_ids: Iterable[str],
+        *,
+        timeout: float | None,
+        interval: float | None,
+        ended_states: Iterable[str] = states.READY_STATES,
+    ) -> None:
+        super().__init__(reader, timeout=timeout, interval=interval)
+        self._left = dict.fromkeys(task_ids)
+        self._first = len(self._left)
+        self._ended_states = frozenset(ended_states)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all have ended."""
+        return not self._left
+
+    @property
+    def outstanding(self) -> int:
+        """How many there were: the last of a hundred are no reason to look more often."""
+        return self._first
+
+    def look(self) -> dict[str, Meta]:
+        """Return those that have ended since the last look. One BatchGetItem for each 100.
+
+        Raises as :meth:`WatchOne.look`.
+        """
+        found = self._ask(lambda: self._reader.read_payloads(self._left)) or {}
+        metas = {
+            task_id: self._reader.meta_of(payload)
+            for task_id, payload in found.items()
+            if payload is not None
+        }
+        ended = {
+            task_id: meta for task_id, meta in metas.items() if meta["status"] in self._ended_states
+        }
+        for task_id in ended:
+            del self._left[task_id]
+        return ended
