@@ -94,7 +94,7 @@ class Fleet:
         with ExitStack() as stack:
             for proxy in self._proxies.values():
                 stack.enter_context(proxy)
-            stack.enter_context(_environment(self._variables("client")))
+            stack.enter_context(client_process(self._variables("client")))
             self.client = Celery("client", set_as_current=False)
             self.client.conf.update(self._settings("client"))
             stack.callback(self.client.close)
@@ -213,7 +213,7 @@ def own_queue(node: str) -> str:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def client_process(variables: Mapping[str, str]) -> Iterator[None]:
     """Let this process be the client: what the environment names beats an app's configuration."""
     before = dict(os.environ)
     os.environ.update(variables)

@@ -27,7 +27,7 @@ def redis_program() -> str | None:
 def redis_client(program: str) -> Iterator[Any]:
     """Run Redis and the workers beside the block; yields a client's app."""
     with ExitStack() as stack:
-        url = stack.enter_context(_server(program))
+        url = stack.enter_context(redis_server(program))
         settings = {"broker_url": url, "broker_connection_retry_on_startup": True}
         client = Celery("client", set_as_current=False)
         client.conf.update(settings)
@@ -47,7 +47,8 @@ def redis_client(program: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _server(program: str) -> Iterator[str]:
+def redis_server(program: str) -> Iterator[str]:
+    """Run Redis on a free port beside the block; yields its URL."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
     with TemporaryDirectory() as folder:

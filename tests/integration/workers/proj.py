@@ -6,6 +6,7 @@ It never imports celery_aws: what the package does, it must do by being installe
 import hashlib
 import json
 import os
+import random
 import sys
 import time
 from pathlib import Path
@@ -49,6 +50,12 @@ def length(text: str) -> int:
 @app.task(name="proj.digest")
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@app.task(name="proj.long_text")
+def long_text(length: int) -> str:
+    """Return a text of so many digits, the same for the same length."""
+    return random.Random(length).randbytes(length // 2).hex()
 
 
 @app.task(name="proj.stuck_once", bind=True)

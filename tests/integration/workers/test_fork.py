@@ -69,10 +69,10 @@ def test_children_publish_on_clients_of_their_own(project: Project) -> None:
     with project.worker(pool="prefork", concurrency=3, arguments=["--max-tasks-per-child", "2"]):
         # More tasks than the first children may run: later ones are forked while the
         # receiver threads of the parent are at work.
-        parents = [client.send_task("proj.fan_out", (5,)) for _ in range(12)]
+        parents = [client.send_task("proj.fan_out", (5,)) for _ in range(6)]
         ids = [each for parent in parents for each in parent.get(timeout=PATIENCE_SECONDS)]
         results = [client.AsyncResult(each).get(timeout=PATIENCE_SECONDS) for each in ids]
-    assert results == [0, 2, 4, 6, 8] * 12
+    assert results == [0, 2, 4, 6, 8] * 6
 
 
 def test_a_preloaded_web_server_may_fork(project: Project) -> None:

@@ -84,7 +84,15 @@ def plain_bytes(body: str) -> int:
     return len(envelope["body"]) + len(json.dumps({**envelope, "body": ""}))
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo", "gevent"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "prefork",
+        "gevent",
+        pytest.param("threads", marks=pytest.mark.soak),
+        pytest.param("solo", marks=pytest.mark.soak),
+    ],
+)
 def test_arguments_of_every_size_arrive(
     project: Project, bucket: Bucket, sent: list[OutgoingMessage], pool: str
 ) -> None:
