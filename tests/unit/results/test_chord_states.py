@@ -7,6 +7,7 @@ small headers have shards.
 """
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -77,11 +78,13 @@ def nested_headers(draw: st.DrawFn) -> list[Member | list[Member]]:
 
 
 @pytest.fixture(autouse=True)
-def _small_shards_and_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_shards_and_no_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in SMALL.items():
         monkeypatch.setattr(chords, name, value)
-    # Thousands of chords fail here.
-    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    # Thousands of chords fail here. By these calls, for each logger remembers what is enabled.
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 class ChordStates(RuleBasedStateMachine):
