@@ -16,7 +16,7 @@ from celery.result import EagerResult, ResultSet, assert_will_not_block
 from vine import promise
 
 from celery_aws.results.joining import Join
-from celery_aws.results.parents import FailedParents, Parents, known_meta, leaves
+from celery_aws.results.parents import Parents, known_meta, leaves
 from celery_aws.results.read_ahead import ReadingAhead
 from celery_aws.results.watching import WatchMany, WatchOne
 
@@ -50,7 +50,13 @@ async def aget(
     if disable_sync_subtasks:
         assert_will_not_block()
     if isinstance(result, ResultSet):
-        return await _values(result, timeout=timeout, propagate=propagate, interval=interval)
+        return await _values(
+            result,
+            timeout=timeout,
+            propagate=propagate,
+            interval=interval,
+            follows_parents=follow_parents,
+        )
     if isinstance(result, EagerResult):
         return result.get(propagate=propagate, disable_sync_subtasks=disable_sync_subtasks)
     if result.ignored:
@@ -90,6 +96,7 @@ async def _values(
     timeout: float | None,
     propagate: bool,
     interval: float,
+    follows_parents: bool,
 ) -> list[Any]:
     join = Join(results.results)
     unfinished = join.unfinished()
@@ -97,21 +104,22 @@ async def _values(
         _raise_first_error(results)
     if unfinished:
         backend = _our_backend(results)
-        parents = FailedParents(results, backend)
-        watch = WatchMany(backend, unfinished, timeout=timeout, interval=interval)
+        parents = Parents(results, backend) if follows_parents else None
+        watch = WatchMany(backend, unfinished, timeout=timeout, interval=interval, parents=parents)
         while not watch.is_over:
             ended = await asyncio.to_thread(watch.look)
             for task_id, meta in ended.items():
                 join.end(task_id, meta)
             if propagate:
                 _raise_first_error(results)
-            if not watch.is_over:
-                failed = await asyncio.to_thread(parents.look)
-                if failed is not None:
-                    if propagate:
-                        raise failed["result"]
-                    return _known_values(results, unsent=failed["result"])
-                await asyncio.sleep(watch.wait_seconds())
+            if watch.is_over:
+                break
+            if watch.failed_parent is not None:
+                unsent = watch.failed_parent["result"]
+                if propagate:
+                    raise unsent
+                return _known_values(results, unsent=unsent)
+            await asyncio.sleep(watch.wait_seconds())
     return _known_values(results)
 
 

@@ -4,7 +4,7 @@ Facts: celery/backends/base.py ``get_many`` and ``iter_native``, celery/result.p
 ``ResultSet.join_native``, which calls ``get()`` on each member of a nested group.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 from celery import states
@@ -12,7 +12,7 @@ from celery.result import ResultSet
 from kombu.utils.encoding import bytes_to_str
 
 from celery_aws.clock import Clock
-from celery_aws.results.parents import FailedParents, known_meta, leaves
+from celery_aws.results.parents import Parents, known_meta, leaves
 from celery_aws.results.read_ahead import Meta
 from celery_aws.results.watching import WatchMany
 
@@ -62,30 +62,14 @@ class Joining:
             interval=interval,
             ended_states=ended_states,
         )
-        looks = 0
-        while not watch.is_over:
-            ended = watch.look()
-            self._cache.update(ended)  # type: ignore[attr-defined]
-            for task_id, meta in ended.items():
-                if on_message is not None:
-                    on_message(meta)
-                yield task_id, meta
-            looks += 1
-            if watch.is_over:
-                return
-            wait_seconds = watch.wait_seconds()
-            if on_interval is not None:
-                on_interval()
-            if looks == max_iterations:
-                return
-            self.clock.sleep(wait_seconds)
+        yield from self._each(watch, on_message, on_interval, max_iterations)
 
     def iter_native(  # noqa: PLR0917 - Celery's signature
         self,
         result: Any,
         timeout: float | None = None,
         interval: float | None = 0.5,
-        no_ack: bool = True,
+        no_ack: bool = True,  # noqa: ARG002
         on_message: Callable[[Meta], Any] | None = None,
         on_interval: Callable[[], Any] | None = None,
     ) -> Iterator[tuple[str, Any]]:
@@ -102,36 +86,55 @@ class Joining:
             on_message: see :meth:`get_many`.
             on_interval: see :meth:`get_many`.
 
-        Costs what :meth:`get_many` does, and a BatchGetItem for each 100 parents that have not
-        ended, at most once a second: if a parent has failed, the members are never sent, and its
-        error is theirs.
+        If a parent has failed, the members are never sent, and its error is theirs. Costs what
+        :meth:`get_many` does; parents that have not ended are read with the members, at most once a
+        second.
         """
         self._ensure_not_eager()  # type: ignore[attr-defined]
         join = Join(result.results)
-        parents = FailedParents(result, self)
+        yield from join.settled()
+        cached = self._cached(join.unfinished(), states.READY_STATES)
+        for task_id, meta in cached.items():
+            yield from join.end(task_id, meta)
+        watch = WatchMany(
+            self,  # type: ignore[arg-type]
+            join.unfinished(),
+            timeout=timeout,
+            interval=interval,
+            parents=Parents(result, self),
+        )
+        for task_id, meta in self._each(watch, on_message, on_interval):
+            yield from join.end(task_id, meta)
+        if watch.failed_parent is not None:
+            yield from join.end_all(watch.failed_parent)
 
-        def look_at_parents() -> None:
+    def _each(
+        self,
+        watch: WatchMany,
+        on_message: Callable[[Meta], Any] | None,
+        on_interval: Callable[[], Any] | None,
+        max_iterations: int | None = None,
+    ) -> Iterator[tuple[str, Meta]]:
+        """Yield each task as it ends, until all have, or a parent has failed."""
+        looks = 0
+        while not watch.is_over:
+            ended = watch.look()
+            self._cache.update(ended)  # type: ignore[attr-defined]
+            for task_id, meta in ended.items():
+                if on_message is not None:
+                    on_message(meta)
+                yield task_id, meta
+            looks += 1
+            if watch.is_over or watch.failed_parent is not None:
+                return
+            wait_seconds = watch.wait_seconds()
             if on_interval is not None:
                 on_interval()
-            failed = parents.look()
-            if failed is not None:
-                raise ParentFailedError(failed)
+            if looks == max_iterations:
+                return
+            self.clock.sleep(wait_seconds)
 
-        yield from join.settled()
-        try:
-            for task_id, meta in self.get_many(
-                join.unfinished(),
-                timeout=timeout,
-                interval=interval,
-                no_ack=no_ack,
-                on_message=on_message,
-                on_interval=look_at_parents,
-            ):
-                yield from join.end(task_id, meta)
-        except ParentFailedError as error:
-            yield from join.end_all(error.meta)
-
-    def _cached(self, task_ids: Iterable[str], ended_states: frozenset[str]) -> dict[str, Meta]:
+    def _cached(self, task_ids: Iterable[str], ended_states: Container[str]) -> dict[str, Meta]:
         # One at a time: an LRU cache knows no more, and another thread may empty it.
         cached = {}
         for task_id in task_ids:
@@ -142,18 +145,6 @@ class Joining:
             if meta["status"] in ended_states:
                 cached[task_id] = meta
         return cached
-
-
-class ParentFailedError(Exception):
-    """Ends a wait for tasks that are never sent.
-
-    Attributes:
-        meta: of the task that failed before them.
-    """
-
-    def __init__(self, meta: Meta) -> None:
-        super().__init__(meta["status"])
-        self.meta = meta
 
 
 class Join:

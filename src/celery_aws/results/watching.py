@@ -55,9 +55,20 @@ class Watch:
         reader: the backend.
         timeout: seconds to wait at most; None waits for ever.
         interval: seconds between two looks at most.
+        parents: whose errors end the wait too, if the caller looks at them. They are read with
+            what is waited for, but less often.
+        has_seen_parents: whether the caller has just looked at them.
     """
 
-    def __init__(self, reader: Reader, *, timeout: float | None, interval: float | None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        timeout: float | None,
+        interval: float | None,
+        parents: Parents | None,
+        has_seen_parents: bool,
+    ) -> None:
         self._reader = reader
         self._began = reader.clock.monotonic()
         self._timeout = timeout
@@ -66,6 +77,9 @@ class Watch:
             timeout_seconds=timeout,
         )
         self._outage_began: float | None = None
+        self._parents = parents
+        self._unfinished = [] if parents is None else parents.unfinished()
+        self._parents_at = self._next_parents_look() if has_seen_parents else 0.0
 
     @property
     def elapsed_seconds(self) -> float:
@@ -87,6 +101,19 @@ class Watch:
     def outstanding(self) -> int:
         """How many results are waited for."""
         raise NotImplementedError
+
+    def _due_parents(self) -> list[str]:
+        """Return the unfinished parents, if it is time to look at them."""
+        return self._unfinished if self.elapsed_seconds >= self._parents_at else []
+
+    def _saw_parents(self) -> None:
+        if self._parents is not None:
+            self._unfinished = self._parents.unfinished()
+            self._parents_at = self._next_parents_look()
+
+    def _next_parents_look(self) -> float:
+        elapsed = self.elapsed_seconds
+        return elapsed + parents_wait_seconds(elapsed, unfinished=len(self._unfinished))
 
     def _ask(self, read: Callable[[], T]) -> T | None:
         """Return what was read, or None if AWS does not answer and may be asked again later."""
@@ -130,12 +157,15 @@ class WatchOne(Watch):
         parents: Parents | None = None,
         has_seen_parents: bool = True,
     ) -> None:
-        super().__init__(reader, timeout=timeout, interval=interval)
+        super().__init__(
+            reader,
+            timeout=timeout,
+            interval=interval,
+            parents=parents if looks_at_parents(on_interval) else None,
+            has_seen_parents=has_seen_parents,
+        )
         self._task_id = task_id
         self._on_interval = on_interval
-        self._parents = parents if looks_at_parents(on_interval) else None
-        self._unfinished = [] if self._parents is None else self._parents.unfinished()
-        self._parents_at = self._next_parents_look() if has_seen_parents else 0.0
 
     @property
     def outstanding(self) -> int:
@@ -150,7 +180,7 @@ class WatchOne(Watch):
             AwsError: AWS refused.
         """
         is_due = self.elapsed_seconds >= self._parents_at
-        read = self._ask(lambda: self._read(self._unfinished if is_due else []))
+        read = self._ask(lambda: self._read(self._due_parents()))
         if read is None:
             return None
         meta, payloads = read
@@ -179,13 +209,7 @@ class WatchOne(Watch):
         if self._on_interval is not None:
             with self._reader.offering(payloads):
                 self._on_interval()
-        if self._parents is not None:
-            self._unfinished = self._parents.unfinished()
-            self._parents_at = self._next_parents_look()
-
-    def _next_parents_look(self) -> float:
-        elapsed = self.elapsed_seconds
-        return elapsed + parents_wait_seconds(elapsed, unfinished=len(self._unfinished))
+        self._saw_parents()
 
 
 class WatchMany(Watch):
@@ -197,6 +221,10 @@ class WatchMany(Watch):
         timeout: seconds to wait at most; None waits for ever.
         interval: seconds between two looks at most.
         ended_states: in which a task is not waited for any more.
+        parents: without which the tasks are never sent.
+
+    Attributes:
+        failed_parent: the meta of a parent that has failed.
     """
 
     def __init__(
@@ -207,8 +235,12 @@ class WatchMany(Watch):
         timeout: float | None,
         interval: float | None,
         ended_states: Iterable[str] = states.READY_STATES,
+        parents: Parents | None = None,
     ) -> None:
-        super().__init__(reader, timeout=timeout, interval=interval)
+        super().__init__(
+            reader, timeout=timeout, interval=interval, parents=parents, has_seen_parents=False
+        )
+        self.failed_parent = None if parents is None else parents.failed()
         self._left = dict.fromkeys(task_ids)
         self._first = len(self._left)
         self._ended_states = frozenset(ended_states)
@@ -228,14 +260,24 @@ class WatchMany(Watch):
 
         Raises as :meth:`WatchOne.look`.
         """
-        found = self._ask(lambda: self._reader.read_payloads(self._left)) or {}
+        parents = self._due_parents()
+        wanted = dict.fromkeys((*self._left, *parents))
+        found = self._ask(lambda: self._reader.read_payloads(wanted))
+        if found is None:
+            return {}
         metas = {
             task_id: self._reader.meta_of(payload)
             for task_id, payload in found.items()
             if payload is not None
         }
+        if self._parents is not None and parents:
+            self._parents.settle(metas)
+            self._saw_parents()
+            self.failed_parent = self._parents.failed()
         ended = {
-            task_id: meta for task_id, meta in metas.items() if meta["status"] in self._ended_states
+            task_id: metas[task_id]
+            for task_id in self._left
+            if task_id in metas and metas[task_id]["status"] in self._ended_states
         }
         for task_id in ended:
             del self._left[task_id]

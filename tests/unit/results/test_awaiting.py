@@ -253,3 +253,13 @@ def test_who_awaits_a_group_is_told_that_a_task_before_it_failed(
         run(aget(group, timeout=10))
     values = run(aget(group, timeout=10, propagate=False))
     assert [type(value) for value in values] == [KeyError, KeyError]
+
+
+def test_who_awaits_a_group_need_not_look_at_what_was_before_it(
+    backend: DynamoDBBackend, app: Celery
+) -> None:
+    group = a_group(app, 2)
+    group.parent = AsyncResult("before", app=app)
+    backend.mark_as_failure("before", KeyError("k"))
+    with pytest.raises(ResultTimeoutError):
+        run(aget(group, timeout=0, follow_parents=False))

@@ -246,3 +246,26 @@ def test_the_parents_of_a_group_are_read_together_and_not_at_every_look(
     with pytest.raises(ResultTimeoutError):
         group.get(timeout=10)
     assert looks <= service.requests["BatchGetItem"] + 16
+
+
+def test_an_outage_while_parents_are_read_does_not_end_the_wait(
+    backend: DynamoDBBackend, app: Celery, clock: PassingClock, service: MemoryTableService
+) -> None:
+    group = a_group(app, 2)
+    group.parent = AsyncResult("before", app=app)
+    for _ in range(3):
+        service.fail_next("BatchGetItem", ThrottledError("slower", service="dynamodb"))
+    end_one_by_one(backend, clock, [member.id for member in group], 3)
+    assert group.get(timeout=10) == [0, 1]
+
+
+def test_the_parents_of_a_group_are_read_with_its_members(
+    backend: DynamoDBBackend, app: Celery, service: MemoryTableService
+) -> None:
+    group = a_group(app, 2)
+    group.parent = AsyncResult("before", app=app)
+    backend.mark_as_failure("before", KeyError("k"))
+    service.requests.clear()
+    with pytest.raises(KeyError):
+        group.get(timeout=10)
+    assert service.requests == {"BatchGetItem": 1}
