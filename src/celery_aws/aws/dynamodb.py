@@ -87,7 +87,6 @@ class TableService(Protocol):
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
         include: Mapping[str, Collection[str]] = NOTHING,
-        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
         """Change an item, and return all that it has now (UpdateItem).
@@ -99,7 +98,6 @@ class TableService(Protocol):
             put: attributes to set.
             include: strings that a set of strings shall have, the set being made if it is
                 missing; those that it has already change nothing.
-            remove: attributes that the item shall not have.
             condition: raises :class:`ConditionFailedError` with the stored item if it is not met.
         """
 
@@ -207,12 +205,11 @@ class DynamoTableService:
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
         include: Mapping[str, Collection[str]] = NOTHING,
-        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
         """Change an item."""
         expressions = Expressions()
-        update = expressions.update(add=add, put=put, include=include, remove=remove)
+        update = expressions.update(add=add, put=put, include=include)
         request = _conditional(condition, expressions)
         with translated("dynamodb", "UpdateItem", table):
             answer = self._client().update_item(

@@ -68,9 +68,8 @@ class Expressions:
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
         include: Mapping[str, Collection[str]] = NOTHING,
-        remove: Collection[str] = (),
     ) -> str:
-        """Return an UpdateExpression: add to numbers and sets, set and remove attributes."""
+        """Return an UpdateExpression: add to numbers and sets, and set attributes."""
         added = {name: number(n) for name, n in add.items()}
         added.update({name: texts(values) for name, values in include.items()})
         clauses = []
@@ -80,8 +79,6 @@ class Expressions:
         if added:
             terms = (f"{self._name(name)} {self._value(value)}" for name, value in added.items())
             clauses.append(f"ADD {', '.join(terms)}")
-        if remove:
-            clauses.append(f"REMOVE {', '.join(map(self._name, remove))}")
         return " ".join(clauses)
 
     def key_condition(

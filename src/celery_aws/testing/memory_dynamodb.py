@@ -125,7 +125,6 @@ class MemoryTableService:
         add: Mapping[str, int],
         put: Mapping[str, AttributeValue],
         include: Mapping[str, Collection[str]] = NOTHING,
-        remove: Collection[str] = (),
         condition: Condition | None = None,
     ) -> Item:
         """Change an item."""
@@ -134,7 +133,6 @@ class MemoryTableService:
             sums = {name: number((number_of(old, name) or 0) + n) for name, n in add.items()}
             sets = {name: texts(texts_of(old, name) | set(new)) for name, new in include.items()}
             new: Item = {**old, **key, **put, **sums, **sets}
-            new = {name: value for name, value in new.items() if name not in remove}
             self._pay_write(old, new)
             _check(condition, old, table, "UpdateItem")
             new = found.storable(new)

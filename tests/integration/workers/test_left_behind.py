@@ -25,7 +25,7 @@ pytestmark = pytest.mark.worker
 #: The reaper sees an inbox first within a lease of its last renewal, and removes it when it has not
 #: changed for another one; and a busy machine has its own time.
 GONE_LEASES = 2
-BUSY_SECONDS = 10.0
+BUSY_SECONDS = 5.0
 
 
 class Crowd:
