@@ -16,18 +16,33 @@ class RequestMeter:
     """Counts requests; thread-safe."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._units: Counter[tuple[str, str, str]] = Counter()
         self._lock = threading.Lock()
 
-    def count(self, service: str, operation: str) -> None:
-        """Add one request of ``service`` and ``operation``."""
+    def count(self, service: str, operation: str, resource: str = "") -> None:
+        """Add one request, as it goes out on the wire.
+
+        Args:
+            service: botocore's service id in lower case: ``sqs``, ``dynamodb``.
+            operation: AWS's name of it.
+            resource: name of the queue or table that it is for; empty if it is for none.
+        """
         with self._lock:
-            self._counts[service, operation] += 1
+            self._counts[service, operation, resource] += 1
+
+    def add_units(self, service: str, operation: str, resource: str, units: float) -> None:
+        """Add what one answered request is billed: requests of 64 KB, write or read units."""
+        with self._lock:
+            self._units[service, operation, resource] += units  # type: ignore[assignment]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return a copy: requests by (service, operation)."""
+        total: Counter[tuple[str, str]] = Counter()
         with self._lock:
-            return dict(self._counts)
+            for (service, operation, _), requests in self._counts.items():
+                total[service, operation] += requests
+        return dict(total)
 
     def on_before_send(self, event_name: str, **_: Any) -> None:
         """Count one request; botocore's handler for ``before-send.SERVICE.OPERATION``."""
