@@ -9,7 +9,7 @@ tasks are not done in 20 ms.
 from dataclasses import dataclass
 
 #: The first wait for one result; as late as a fast task is noticed at most.
-FIRST_WAIT_SECONDS = 0.02
+FIRST_WAIT_SECONDS = 0.01
 
 #: A caller's interval is no shorter: with 0, which with Redis means nothing, it would ask without
 #: a pause.

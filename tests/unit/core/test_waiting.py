@@ -26,7 +26,7 @@ def test_a_fast_task_is_seen_within_30_ms_at_the_median(task_seconds: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("task_seconds", "most"), [(0.05, 4), (0.1, 7), (0.3, 15), (1, 24), (10, 46), (600, 250)]
+    ("task_seconds", "most"), [(0.05, 6), (0.1, 11), (0.3, 19), (1, 29), (10, 50), (600, 250)]
 )
 def test_the_number_of_looks_at_one_task(task_seconds: float, most: int) -> None:
     assert len(looks(task_seconds, outstanding=1)) <= most
@@ -72,7 +72,7 @@ def test_no_time_at_all_is_up_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("elapsed", "unfinished", "wait"),
-    [(0, 1, 0.02), (0, 50, 0.118), (0.5, 50, 0.5), (9, 50, 1), (9, 5000, 10.018), (99, 5000, 50)],
+    [(0, 1, 0.01), (0, 50, 0.108), (0.5, 50, 0.5), (9, 50, 1), (9, 5000, 10.008), (99, 5000, 50)],
 )
 def test_parents_are_left_alone_for_longer(elapsed: float, unfinished: int, wait: float) -> None:
     assert parents_wait_seconds(elapsed, unfinished=unfinished) == pytest.approx(wait)
