@@ -17,6 +17,11 @@ Item = Mapping[str, AttributeValue]
 _NUMBER_OVERHEAD_BYTES = 1
 _DIGITS_PER_BYTE = 2
 
+#: What a list or map costs beside its members, and each member beside itself; truth or nothing.
+_NEST_OVERHEAD_BYTES = 3
+_MEMBER_OVERHEAD_BYTES = 1
+_FLAG_BYTES = 1
+
 
 def text(value: str) -> AttributeValue:
     """Return ``value`` as a string attribute."""
@@ -74,20 +79,34 @@ def comparable(value: AttributeValue) -> tuple[str, Any]:
 def item_bytes(item: Item) -> int:
     """Return the size by which DynamoDB measures ``item``: names and values, in bytes.
 
-    Exact for strings and binaries; a number may be off by a byte, which AWS leaves open.
+    Exact for strings and binaries; a number may be off by a byte, which AWS leaves open. Items
+    that others wrote may have attributes of any type.
     """
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
 def _value_bytes(value: AttributeValue) -> int:
     ((kind, content),) = value.items()
+    if kind in ("SS", "NS", "BS"):
+        return sum(_scalar_bytes(kind[0], each) for each in content)
+    if kind == "L":
+        return _nest_bytes(content)
+    if kind == "M":
+        return _nest_bytes(content.values()) + sum(len(name.encode()) for name in content)
+    return _scalar_bytes(kind, content)
+
+
+def _scalar_bytes(kind: str, content: Any) -> int:
     if kind == "S":
         return len(content.encode())
     if kind == "B":
         return len(content)
-    if kind == "SS":
-        return sum(len(each.encode()) for each in content)
     if kind == "N":
         digits = Decimal(content).normalize().as_tuple().digits
         return -(-len(digits) // _DIGITS_PER_BYTE) + _NUMBER_OVERHEAD_BYTES
-    raise TypeError(f"no attribute of type {kind!r} is used in this package")
+    return _FLAG_BYTES
+
+
+def _nest_bytes(members: Iterable[AttributeValue]) -> int:
+    sizes = [_value_bytes(member) + _MEMBER_OVERHEAD_BYTES for member in members]
+    return sum(sizes) + _NEST_OVERHEAD_BYTES

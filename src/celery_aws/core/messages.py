@@ -35,10 +35,7 @@ class OutgoingMessage:
     @property
     def size_bytes(self) -> int:
         """What SQS counts and bills: the body, and names, types and values of the attributes."""
-        return text_bytes(self.body) + sum(
-            text_bytes(name) + _attribute_bytes(attribute)
-            for name, attribute in self.message_attributes.items()
-        )
+        return payload_bytes(self.body, self.message_attributes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +71,11 @@ class ReceivedMessage:
         """The virtual message in the envelope: read once, in the thread that asks first."""
         return load_envelope(self.envelope)
 
+    @property
+    def size_bytes(self) -> int:
+        """What SQS counts and bills: the body as it was received, and the attributes."""
+        return payload_bytes(self.body, self.message_attributes)
+
     def redelivered(self, *, given_back_times: int = 0) -> bool:
         """Tell whether somebody had it before.
 
@@ -81,6 +83,15 @@ class ReceivedMessage:
             given_back_times: receives after which it was given back and nobody had seen it.
         """
         return self.receive_count - given_back_times > 1
+
+
+def payload_bytes(body: str, attributes: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return what SQS counts of a message, in bytes: the body, and the attributes in its form."""
+    if not attributes:
+        return text_bytes(body)
+    return text_bytes(body) + sum(
+        text_bytes(name) + _attribute_bytes(attribute) for name, attribute in attributes.items()
+    )
 
 
 def text_bytes(text: str) -> int:

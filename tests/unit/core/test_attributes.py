@@ -44,6 +44,8 @@ def test_the_size_counts_names_and_values_in_bytes() -> None:
     assert item_bytes({"n": number(1234)}) == 1 + 3
 
 
-def test_a_type_that_is_not_used_has_no_size() -> None:
-    with pytest.raises(TypeError, match="'M'"):
-        item_bytes({"m": {"M": {}}})
+def test_attributes_that_others_wrote_have_a_size_too() -> None:
+    assert item_bytes({"f": {"BOOL": True}, "n": {"NULL": True}}) == 2 * (1 + 1)
+    assert item_bytes({"s": {"NS": ["1", "234"]}}) == 1 + 2 + 3
+    assert item_bytes({"l": {"L": [{"S": "ab"}, {"NULL": True}]}}) == 1 + 3 + (2 + 1) + (1 + 1)
+    assert item_bytes({"m": {"M": {"key": {"B": b"123"}}}}) == 1 + 3 + 3 + (3 + 1)
