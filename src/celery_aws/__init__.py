@@ -12,27 +12,36 @@ from celery_aws import _register as _register
 from celery_aws._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from celery_aws.aws.child_usage import children_usage as children_usage
     from celery_aws.aws.meter import request_counts as request_counts
+    from celery_aws.aws.meter import request_usage as request_usage
     from celery_aws.aws.settings import load_settings as load_settings
     from celery_aws.broker.status import delivery_status as delivery_status
     from celery_aws.config.settings import Settings as Settings
+    from celery_aws.core.request_usage import RequestUsage as RequestUsage
     from celery_aws.results.table import create_table as create_table
 
 _LAZY = {
+    "RequestUsage": "celery_aws.core.request_usage",
     "Settings": "celery_aws.config.settings",
+    "children_usage": "celery_aws.aws.child_usage",
     "delivery_status": "celery_aws.broker.status",
     "load_settings": "celery_aws.aws.settings",
     "request_counts": "celery_aws.aws.meter",
+    "request_usage": "celery_aws.aws.meter",
     "create_table": "celery_aws.results.table",
 }
 
 __all__ = [
+    "RequestUsage",
     "Settings",
     "__version__",
+    "children_usage",
     "create_table",
     "delivery_status",
     "load_settings",
     "request_counts",
+    "request_usage",
 ]
 
 

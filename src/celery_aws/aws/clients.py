@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError
 
 from celery_aws.aws.access import Access, AssumedRole
 from celery_aws.aws.errors import ASSUME_ROLE, translated
-from celery_aws.aws.meter import process_meter
+from celery_aws.aws.request_events import meter_session
 from celery_aws.config.parsing import shown
 from celery_aws.errors import ConfigurationError
 from celery_aws.process import PerProcess
@@ -92,7 +92,7 @@ def _session(access: Access) -> Any:
     # Reading the API models is most of what a client costs: 45 ms of CPU, 8 with them at hand.
     loader = _loaders.get("loader", lambda: session.get_component("data_loader"))
     session.register_component("data_loader", loader)
-    session.register("before-send", process_meter().on_before_send)
+    meter_session(session)
     if access.credentials is not None:
         session.set_credentials(
             access.credentials.access_key_id,

@@ -23,6 +23,7 @@ from celery_aws.aws.table_schema import (
 )
 from celery_aws.core.attributes import AttributeValue, Item
 from celery_aws.core.conditions import Condition
+from celery_aws.core.consumed_capacity import RETURN_CONSUMED_CAPACITY
 from celery_aws.core.key_range import SortRange
 from celery_aws.names import TableName
 
@@ -176,7 +177,12 @@ class DynamoTableService:
         self, table: TableName, item: Item, *, condition: Condition | None = None
     ) -> Item | None:
         """Write an item."""
-        request = {"Item": item, "ReturnValues": "ALL_OLD", **_conditional(condition)}
+        request = {
+            "Item": item,
+            "ReturnValues": "ALL_OLD",
+            **RETURN_CONSUMED_CAPACITY,
+            **_conditional(condition),
+        }
         with translated("dynamodb", "PutItem", table):
             answer = self._client().put_item(TableName=table, **request)
         return answer.get("Attributes") or None
@@ -184,7 +190,9 @@ class DynamoTableService:
     def get_item(self, table: TableName, key: Item, *, consistent: bool) -> Item | None:
         """Return an item, or None."""
         with translated("dynamodb", "GetItem", table):
-            answer = self._client().get_item(TableName=table, Key=key, ConsistentRead=consistent)
+            answer = self._client().get_item(
+                TableName=table, Key=key, ConsistentRead=consistent, **RETURN_CONSUMED_CAPACITY
+            )
         item: Item | None = answer.get("Item")
         return item
 
@@ -192,7 +200,12 @@ class DynamoTableService:
         self, table: TableName, key: Item, *, condition: Condition | None = None
     ) -> Item | None:
         """Delete an item."""
-        request = {"Key": key, "ReturnValues": "ALL_OLD", **_conditional(condition)}
+        request = {
+            "Key": key,
+            "ReturnValues": "ALL_OLD",
+            **RETURN_CONSUMED_CAPACITY,
+            **_conditional(condition),
+        }
         with translated("dynamodb", "DeleteItem", table):
             answer = self._client().delete_item(TableName=table, **request)
         return answer.get("Attributes") or None
@@ -217,6 +230,7 @@ class DynamoTableService:
                 Key=key,
                 UpdateExpression=update,
                 ReturnValues="ALL_NEW",
+                **RETURN_CONSUMED_CAPACITY,
                 **request,
             )
         item: Item = answer["Attributes"]
@@ -226,7 +240,7 @@ class DynamoTableService:
         """Return up to 100 items."""
         wanted = {table: {"Keys": list(keys), "ConsistentRead": consistent}}
         with translated("dynamodb", "BatchGetItem", table):
-            answer = self._client().batch_get_item(RequestItems=wanted)
+            answer = self._client().batch_get_item(RequestItems=wanted, **RETURN_CONSUMED_CAPACITY)
         return BatchGot(
             items=_of_the_table(answer.get("Responses"), []),
             unprocessed_keys=_of_the_table(answer.get("UnprocessedKeys"), {}).get("Keys", []),
@@ -241,7 +255,9 @@ class DynamoTableService:
             *({"DeleteRequest": {"Key": key}} for key in deletes),
         ]
         with translated("dynamodb", "BatchWriteItem", table):
-            answer = self._client().batch_write_item(RequestItems={table: requests})
+            answer = self._client().batch_write_item(
+                RequestItems={table: requests}, **RETURN_CONSUMED_CAPACITY
+            )
             left_out = _of_the_table(member_of(answer, "UnprocessedItems"), [])
         return BatchWritten(
             unprocessed_puts=[
@@ -270,6 +286,7 @@ class DynamoTableService:
             "TableName": table,
             "KeyConditionExpression": expressions.key_condition(partition, sort),
             "ConsistentRead": consistent,
+            **RETURN_CONSUMED_CAPACITY,
         }
         if limit is not None:
             request["Limit"] = limit

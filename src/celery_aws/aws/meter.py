@@ -1,23 +1,40 @@
-"""The request meter: every AWS request of this process, by service and operation.
+"""The request meter: what this process has asked of AWS, by operation, queue and table.
 
-It counts attempts on the wire, retries included, because that is what AWS bills. It hangs on
-botocore's ``before-send`` event of the sessions that :mod:`celery_aws.aws.clients` makes, so
-nothing that goes through them can be missed, and costs about a microsecond a request.
+It counts attempts on the wire, retries included, and the units of each answer
+(:mod:`celery_aws.aws.request_events` is how it hears of what goes through boto3). It costs a few
+microseconds a request, and never a request: DynamoDB tells units for nothing. What a worker's pool
+processes ask is counted in each of them, and read in the worker
+(:mod:`celery_aws.aws.child_usage`).
+
+AWS bills more or less than the attempts: S3 does not bill its own failures (5xx, "Billing for
+Amazon S3 error responses"), DynamoDB bills units and not requests, and of SQS's failures the
+pricing page says nothing. So requests are the most, and units, of answers that were no failure,
+the least that is billed.
 """
 
 import threading
-from collections import Counter
-from typing import Any
+from typing import Final
 
+from celery_aws.aws.usage_ledger import UsageLedger, own_ledger
+from celery_aws.core.metered_names import ANY, metered_name
+from celery_aws.core.request_usage import RequestUsage, UsageRow
 from celery_aws.process import PerProcess
+
+#: Rows until a queue or table that is new goes into the row for any of them: a process may send
+#: to thousands of queues. After that come as many as there are operations.
+MOST_ROWS: Final = 256
 
 
 class RequestMeter:
-    """Counts requests; thread-safe."""
+    """Counts requests and units; thread-safe.
 
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._units: Counter[tuple[str, str, str]] = Counter()
+    Args:
+        ledger: where another process reads along.
+    """
+
+    def __init__(self, ledger: UsageLedger | None = None) -> None:
+        self._rows: dict[tuple[str, str, str], _Row] = {}
+        self._ledger = ledger
         self._lock = threading.Lock()
 
     def count(self, service: str, operation: str, resource: str = "") -> None:
@@ -26,28 +43,66 @@ class RequestMeter:
         Args:
             service: botocore's service id in lower case: ``sqs``, ``dynamodb``.
             operation: AWS's name of it.
-            resource: name of the queue or table that it is for; empty if it is for none.
+            resource: URL, ARN or name of the queue, table or bucket; empty if it is for none.
         """
-        with self._lock:
-            self._counts[service, operation, resource] += 1
+        self._add(service, operation, resource, 1, 0.0)
 
     def add_units(self, service: str, operation: str, resource: str, units: float) -> None:
         """Add what one answered request is billed: requests of 64 KB, write or read units."""
-        with self._lock:
-            self._units[service, operation, resource] += units  # type: ignore[assignment]
+        self._add(service, operation, resource, 0, units)
+
+    def add(self, usage: RequestUsage) -> None:
+        """Add what somebody else counted."""
+        for row in usage.rows:
+            self._add(row.service, row.operation, row.resource, row.requests, row.units)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return a copy: requests by (service, operation)."""
-        total: Counter[tuple[str, str]] = Counter()
-        with self._lock:
-            for (service, operation, _), requests in self._counts.items():
-                total[service, operation] += requests
-        return dict(total)
+        return {(row.service, row.operation): row.requests for row in self._by_operation()}
 
-    def on_before_send(self, event_name: str, **_: Any) -> None:
-        """Count one request; botocore's handler for ``before-send.SERVICE.OPERATION``."""
-        service, operation = event_name.split(".", 2)[1:]
-        self.count(service, operation)
+    def usage(self) -> RequestUsage:
+        """Return all of it so far."""
+        with self._lock:
+            counted = [(key, row.requests, row.units) for key, row in self._rows.items()]
+        rows = [
+            UsageRow(
+                service=key[0], operation=key[1], resource=key[2], requests=requests, units=units
+            )
+            for key, requests, units in sorted(counted)
+        ]
+        return RequestUsage(rows=tuple(rows))
+
+    def _by_operation(self) -> tuple[UsageRow, ...]:
+        return self.usage().by_operation().rows
+
+    def _add(
+        self, service: str, operation: str, resource: str, requests: int, units: float
+    ) -> None:
+        key = service, operation, metered_name(resource)
+        with self._lock:
+            row = self._rows.get(key) or self._new_row(key)
+            row.requests += requests
+            row.units += units
+            if row.place is not None and self._ledger is not None:
+                self._ledger.write(row.place, row.requests, row.units)
+
+    def _new_row(self, key: tuple[str, str, str]) -> "_Row":
+        if len(self._rows) >= MOST_ROWS:
+            key = (*key[:2], ANY)
+            if key in self._rows:
+                return self._rows[key]
+        place = None if self._ledger is None else self._ledger.add_row(key)
+        row = self._rows[key] = _Row(place)
+        return row
+
+
+class _Row:
+    __slots__ = ("place", "requests", "units")
+
+    def __init__(self, place: int | None) -> None:
+        self.requests = 0
+        self.units = 0.0
+        self.place = place
 
 
 _meter: PerProcess[str, RequestMeter] = PerProcess()
@@ -55,7 +110,7 @@ _meter: PerProcess[str, RequestMeter] = PerProcess()
 
 def process_meter() -> RequestMeter:
     """Return the meter of this process; a forked child starts at zero."""
-    return _meter.get("meter", RequestMeter)
+    return _meter.get("meter", _new_meter)
 
 
 def request_counts() -> dict[str, int]:
@@ -67,3 +122,15 @@ def request_counts() -> dict[str, int]:
     """
     counts = process_meter().counts()
     return {f"{service}.{operation}": n for (service, operation), n in sorted(counts.items())}
+
+
+def request_usage() -> RequestUsage:
+    """Return what this process has asked of AWS so far, and what that is billed.
+
+    Of a worker's pool processes see :func:`celery_aws.children_usage`. Costs no request.
+    """
+    return process_meter().usage()
+
+
+def _new_meter() -> RequestMeter:
+    return RequestMeter(own_ledger())

@@ -22,13 +22,14 @@ INBOX_VISIBILITY_TIMEOUT_SECONDS: Final = 10
 
 _LABEL: Final = "celery-inbox-"
 
-_ID_CHARACTERS: Final = 32
+#: Hexadecimal digits at the end of an inbox's name, before ``.fifo``.
+INBOX_ID_CHARACTERS: Final = 32
 
 #: Characters in front of the id, at most.
-_FRONT_CHARACTERS: Final = SQS_QUEUE_NAME_CHARACTERS - _ID_CHARACTERS - len(FIFO_SUFFIX)
+_FRONT_CHARACTERS: Final = SQS_QUEUE_NAME_CHARACTERS - INBOX_ID_CHARACTERS - len(FIFO_SUFFIX)
 
 _INBOX: Final = re.compile(
-    rf"(?:.*{_LABEL}|.{{{_FRONT_CHARACTERS}}})[0-9a-f]{{{_ID_CHARACTERS}}}{re.escape(FIFO_SUFFIX)}"
+    rf"(?:.*{_LABEL}|.{{{_FRONT_CHARACTERS}}})[0-9a-f]{{{INBOX_ID_CHARACTERS}}}{re.escape(FIFO_SUFFIX)}"
 )
 
 

@@ -35,6 +35,7 @@ def test_a_query_says_only_what_it_was_asked(
             "ExpressionAttributeNames": {"#n0": "place"},
             "ExpressionAttributeValues": {":v0": text("here")},
             "ConsistentRead": False,
+            "ReturnConsumedCapacity": "TOTAL",
         }
     ]
     assert request_counts() == {"dynamodb.Query": 1}

@@ -1,11 +1,15 @@
 import threading
+from itertools import count
 
 import celery_aws
 from celery_aws.aws.access import Access
-from celery_aws.aws.meter import RequestMeter, process_meter
+from celery_aws.aws.meter import MOST_ROWS, RequestMeter, process_meter
 from celery_aws.aws.sqs import SqsQueueService
+from celery_aws.core.request_usage import RequestUsage, UsageRow
 from celery_aws.names import QueueName
 from tests.unit.aws.canned import Answer, CannedAws, refusal
+
+URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"
 
 
 def test_requests_are_counted_by_operation_with_retries(
@@ -28,19 +32,60 @@ def test_counts_are_a_copy() -> None:
     assert meter.counts() == {("sqs", "SendMessage"): 1}
 
 
+def test_a_row_has_requests_and_units_of_one_queue() -> None:
+    meter = RequestMeter()
+    meter.count("sqs", "SendMessage", URL)
+    meter.count("sqs", "SendMessage", "q")
+    meter.add_units("sqs", "SendMessage", URL, 3)
+    meter.count("sqs", "SendMessage", "other")
+    assert meter.usage().rows == (
+        UsageRow(service="sqs", operation="SendMessage", resource="other", requests=1),
+        UsageRow(service="sqs", operation="SendMessage", resource="q", requests=2, units=3.0),
+    )
+    assert meter.counts() == {("sqs", "SendMessage"): 3}
+
+
+def test_what_another_counted_is_added() -> None:
+    meter, other = RequestMeter(), RequestMeter()
+    meter.count("sqs", "SendMessage", "q")
+    other.count("sqs", "SendMessage", "q")
+    other.add_units("dynamodb", "PutItem", "t", 2.5)
+    meter.add(other.usage())
+    assert meter.usage() == other.usage() + RequestUsage(
+        rows=(UsageRow(service="sqs", operation="SendMessage", resource="q", requests=1),)
+    )
+
+
+def test_thousands_of_queues_are_a_bounded_number_of_rows() -> None:
+    meter = RequestMeter()
+    for number in range(3 * MOST_ROWS):
+        meter.count("sqs", "SendMessage", f"queue-{number}")
+        meter.count("sqs", "ReceiveMessage", f"queue-{number}")
+    usage = meter.usage()
+    assert len(usage.rows) == MOST_ROWS + 2
+    assert meter.counts() == {
+        ("sqs", "ReceiveMessage"): 3 * MOST_ROWS,
+        ("sqs", "SendMessage"): 3 * MOST_ROWS,
+    }
+    assert "*" in {row.resource for row in usage.rows}
+
+
 def test_no_count_is_lost_between_threads() -> None:
     meter = RequestMeter()
+    queues = count()
 
-    def count() -> None:
+    def add() -> None:
+        queue = f"queue-{next(queues) % 2}"
         for _ in range(500):
-            meter.on_before_send("before-send.sqs.SendMessage")
+            meter.count("sqs", "SendMessage", queue)
+            meter.add_units("sqs", "SendMessage", queue, 2)
 
-    threads = [threading.Thread(target=count) for _ in range(4)]
+    threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert meter.counts() == {("sqs", "SendMessage"): 2000}
+    assert [(row.requests, row.units) for row in meter.usage().rows] == [(1_000, 2_000.0)] * 2
 
 
 def test_a_process_has_one_meter() -> None:
