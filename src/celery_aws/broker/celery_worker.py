@@ -6,7 +6,7 @@ shutdown begins with ``worker_shutting_down``; a cold one sends that only after 
 the call that begins it is noted instead. Facts: celery/worker/state.py; celery/apps/worker.py
 ``on_cold_shutdown``; celery/worker/request.py ``execute_using_pool``; ``on_close`` and
 ``_schedule_bucket_request`` of celery/worker/consumer/consumer.py; celery/concurrency/asynpool.py
-``_write_job``.
+``_write_job``; ``should_use_eventloop`` and ``stats`` of celery/worker/worker.py.
 """
 
 import sys
@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from queue import Empty
 from typing import Any
+
+from celery_aws.broker.usage_report import usage_report
 
 _consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _workers: "weakref.WeakSet[CeleryWorker]" = weakref.WeakSet()
@@ -51,6 +53,9 @@ class CeleryWorker:
         #: Requests that were in the pool, or on the way to it, when the connection was lost.
         self._in_pool: weakref.WeakSet[Any] = weakref.WeakSet()
         _connect_signals()
+        if _state() is not None:
+            # Before there is a pool: Celery first looks whether the transport takes an event loop.
+            usage_report()
         _workers.add(self)
 
     @property
@@ -256,6 +261,7 @@ def _on_ready(sender: Any = None, **_: Any) -> None:
         _consumers.add(sender)
         _note_soft_shutdown(sender.controller)
         _note_lost_connections(sender)
+        usage_report().worker_ready(sender.controller)
         if getattr(sender.pool, "flush", None) is not None:
             _keep_what_is_written(sender)
         for worker in list(_workers):

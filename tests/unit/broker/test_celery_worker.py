@@ -55,6 +55,7 @@ class Consumer:
         self.controller = SimpleNamespace(
             blueprint=SimpleNamespace(state=RUN),
             wait_for_soft_shutdown=lambda: self.slept.append("slept"),
+            stats=lambda: {"total": {}},
         )
 
     def on_close(self) -> None:
