@@ -1,10 +1,12 @@
 import threading
 from itertools import count
+from uuid import UUID
 
 import celery_aws
 from celery_aws.aws.access import Access
 from celery_aws.aws.meter import MOST_ROWS, RequestMeter, process_meter
 from celery_aws.aws.sqs import SqsQueueService
+from celery_aws.core.inboxes import inbox_name
 from celery_aws.core.request_usage import RequestUsage, UsageRow
 from celery_aws.names import QueueName
 from tests.unit.aws.canned import Answer, CannedAws, refusal
@@ -68,6 +70,15 @@ def test_thousands_of_queues_are_a_bounded_number_of_rows() -> None:
         ("sqs", "SendMessage"): 3 * MOST_ROWS,
     }
     assert "*" in {row.resource for row in usage.rows}
+
+
+def test_a_fleets_inboxes_are_one_row() -> None:
+    meter = RequestMeter()
+    for number in range(2_000):
+        inbox = inbox_name("shop-", UUID(int=number).hex)
+        meter.count("sqs", "SendMessage", f"https://sqs/123456789012/{inbox}")
+    (row,) = meter.usage().rows
+    assert (row.resource, row.requests) == ("shop-celery-inbox-*.fifo", 2_000)
 
 
 def test_no_count_is_lost_between_threads() -> None:
