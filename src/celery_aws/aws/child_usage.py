@@ -7,12 +7,15 @@ processes that are not made by ``os.fork`` are not either; Celery's pool makes i
 Windows, where it has none.
 """
 
+import logging
 import os
 import threading
 
 from celery_aws.aws.meter import RequestMeter
 from celery_aws.aws.usage_ledger import UsageLedger, set_own_ledger
 from celery_aws.core.request_usage import RequestUsage
+
+logger = logging.getLogger(__name__)
 
 
 class Children:
@@ -29,12 +32,16 @@ class Children:
     def before_fork(self) -> None:
         """Make a ledger for the child."""
         self._settle()
-        self._forking[threading.get_ident()] = UsageLedger()
+        try:
+            self._forking[threading.get_ident()] = UsageLedger()
+        except OSError as error:
+            logger.warning("AWS requests of the next child are not counted: %s", error)
 
-    def after_fork(self) -> UsageLedger:
-        """Keep the child's ledger, and return it."""
-        ledger = self._forking.pop(threading.get_ident())
-        self._living.append(ledger)
+    def after_fork(self) -> UsageLedger | None:
+        """Keep the child's ledger, if there is one, and return it."""
+        ledger = self._forking.pop(threading.get_ident(), None)
+        if ledger is not None:
+            self._living.append(ledger)
         return ledger
 
     def usage(self) -> RequestUsage:

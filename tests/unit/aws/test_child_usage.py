@@ -145,3 +145,15 @@ def test_a_process_that_follows_nobody_has_no_children(monkeypatch: pytest.Monke
     child = Child(send(1))
     child.kill()
     assert children_usage() == RequestUsage()
+
+
+def test_without_memory_for_it_a_child_is_forked_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_memory() -> None:
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(child_usage, "UsageLedger", no_memory)
+    Child(send(1)).kill()
+    assert children_usage() == RequestUsage()
+    assert "Cannot allocate memory" in caplog.text
