@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from celery_aws.broker.status import delivery_status as delivery_status
     from celery_aws.config.settings import Settings as Settings
     from celery_aws.core.request_usage import RequestUsage as RequestUsage
+    from celery_aws.errors import BatchPublishError as BatchPublishError
+    from celery_aws.publish_scope import batch as batch
     from celery_aws.results.table import create_table as create_table
 
 _LAZY = {
+    "BatchPublishError": "celery_aws.errors",
     "RequestUsage": "celery_aws.core.request_usage",
     "Settings": "celery_aws.config.settings",
+    "batch": "celery_aws.publish_scope",
     "children_usage": "celery_aws.aws.child_usage",
     "delivery_status": "celery_aws.broker.status",
     "load_settings": "celery_aws.aws.settings",
@@ -33,9 +37,11 @@ _LAZY = {
 }
 
 __all__ = [
+    "BatchPublishError",
     "RequestUsage",
     "Settings",
     "__version__",
+    "batch",
     "children_usage",
     "create_table",
     "delivery_status",

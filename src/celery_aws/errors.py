@@ -4,7 +4,10 @@ The text of each says what failed, where, and the remedy; the attributes say the
 program. Nothing secret is ever put into an error: a URL is masked before it gets here.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from kombu import exceptions as kombu_errors
 
 
 class CeleryAwsError(Exception):
@@ -70,6 +73,54 @@ class MessageTooLargeError(CeleryAwsError):
         self.queue = queue
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
+
+
+#: kombu 5.7 has an error of its own for its own batches.
+_KOMBU_BATCH_ERRORS = {
+    getattr(kombu_errors, "BatchPublishError", kombu_errors.OperationalError): None,
+    kombu_errors.OperationalError: None,
+}
+
+#: How many task ids the text of an error shows.
+_SHOWN_IDS = 3
+
+
+class BatchPublishError(CeleryAwsError, *_KOMBU_BATCH_ERRORS):  # type: ignore[misc]
+    """Some tasks of a batch did not go to SQS, or nobody knows whether they did; the others did.
+
+    It is what ``except kombu.exceptions.OperationalError`` around ``apply_async`` catches. Each id
+    is in one of the three:
+
+    Attributes:
+        sent: ids of the tasks that SQS has accepted, in any order.
+        not_sent: ids of the tasks that SQS has not: publish them again.
+        unknown: ids of the tasks that SQS may have or not, because its answers were lost.
+        errors: why, by the id of each task that is not among the first.
+    """
+
+    def __init__(
+        self,
+        *,
+        sent: Sequence[str],
+        not_sent: Sequence[str],
+        unknown: Sequence[str],
+        errors: Mapping[str, Exception],
+    ) -> None:
+        self.sent = list(sent)
+        self.not_sent = list(not_sent)
+        self.unknown = list(unknown)
+        self.errors = dict(errors)
+        super().__init__(self._summary())
+
+    def _summary(self) -> str:
+        total = len(self.sent) + len(self.not_sent) + len(self.unknown)
+        parts = [f"of {total} task(s) {len(self.not_sent)} did not go to SQS"]
+        if self.unknown:
+            parts.append(f"{len(self.unknown)} may have gone, their answers were lost")
+        failed = [*self.not_sent, *self.unknown]
+        some = ", ".join(failed[:_SHOWN_IDS]) + (", ..." if len(failed) > _SHOWN_IDS else "")
+        reason = next(iter(self.errors.values()), None)
+        return f"{'; '.join(parts)} ({some}): {reason}"
 
 
 class ResultUnreadableError(CeleryAwsError):

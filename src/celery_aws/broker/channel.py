@@ -10,6 +10,7 @@ from typing import Any
 from celery_aws.broker.delivery import Delivery
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.message import Receipt, SqsMessage, TransientMessage
+from celery_aws.broker.producer_batch import ProducerBatch
 from celery_aws.broker.publishing import Publishing
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
@@ -169,6 +170,10 @@ class Channel(Publishing):
             self.qos.reject(delivery_tag, requeue=requeue)
         else:
             self.qos.settle(delivery_tag, self._rejections.decide(message, requeue=requeue))
+
+    def create_publish_batch(self, max_size: int) -> ProducerBatch:
+        """Return kombu's batch of publishes, which its ``Producer.batch`` asks for."""
+        return ProducerBatch(self, max_size, self._clock)
 
     def drain_events(self, timeout: float | None = None, callback: Any = None) -> None:  # noqa: ARG002
         """Deliver one message; deliveries of all channels come through the transport."""

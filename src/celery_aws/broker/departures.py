@@ -14,7 +14,7 @@ from kombu.utils.uuid import uuid
 
 from celery_aws.broker.coordination import Coordination
 from celery_aws.broker.directory import QueueAddress
-from celery_aws.broker.large_messages import LargeMessages
+from celery_aws.broker.large_messages import Deliver, LargeMessages
 from celery_aws.broker.queue_attributes import queue_attributes
 from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
@@ -87,7 +87,11 @@ class Departures:
         self._warned: set[QueueName] = set()
 
     def send(
-        self, destination: Destination, message: OutgoingMessage, timing: TaskTiming | None
+        self,
+        destination: Destination,
+        message: OutgoingMessage,
+        timing: TaskTiming | None,
+        deliver: Deliver | None = None,
     ) -> None:
         """Send a message, now or in time for the eta of its task.
 
@@ -95,6 +99,7 @@ class Departures:
             destination: where to.
             message: what; a delay of its own is stronger than an eta.
             timing: what it says of its task, if it is a task.
+            deliver: instead of sending it: to collect it for a batch. What is parked is parked.
 
         Raises:
             UnsupportedError: an eta that nothing but a worker could wait for, longer than it can.
@@ -107,12 +112,12 @@ class Departures:
         a queue every five minutes while tasks are delayed by more than 30 s.
         """
         if timing is None or timing.eta is None or message.delay_seconds is not None:
-            self._send(destination, message)
+            self._send(destination, message, deliver)
             return
         plan = self._plan(destination, message, timing.eta)
         if isinstance(plan, Hold):
             self._check_hold(destination, timing, timing.eta)
-        self._carry_out(plan, destination, message, timing, timing.eta)
+        self._carry_out(plan, destination, message, timing, timing.eta, deliver=deliver)
 
     def send_on(
         self, destination: Destination, message: OutgoingMessage, timing: TaskTiming, due: datetime
@@ -168,6 +173,8 @@ class Departures:
         message: OutgoingMessage,
         timing: TaskTiming,
         due: datetime,
+        *,
+        deliver: Deliver | None = None,
     ) -> None:
         if isinstance(plan, Park) and self._coordination is not None:
             scheduled = ScheduledTask(
@@ -186,10 +193,14 @@ class Departures:
             message = mark_hop(message, due)
         if isinstance(plan, Send | Hop) and plan.delay_seconds is not None:
             message = replace(message, delay_seconds=plan.delay_seconds)
-        self._send(destination, message)
+        self._send(destination, message, deliver)
 
-    def _send(self, destination: Destination, message: OutgoingMessage) -> None:
-        self._large_messages.send(destination.address, message, queue=destination.name)
+    def _send(
+        self, destination: Destination, message: OutgoingMessage, deliver: Deliver | None
+    ) -> None:
+        self._large_messages.send(
+            destination.address, message, queue=destination.name, deliver=deliver
+        )
 
     def _check_hold(self, destination: Destination, timing: TaskTiming, due: datetime) -> None:
         left = seconds_until(due, self._clock.now())

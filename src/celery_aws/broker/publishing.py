@@ -8,7 +8,8 @@ events go through the control plane (:mod:`celery_aws.control.control_plane`).
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from kombu.utils.uuid import uuid
 
@@ -17,6 +18,8 @@ from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
 from celery_aws.broker.current_task import group_of_current_task
 from celery_aws.broker.departures import Departures, Destination
 from celery_aws.broker.exchanges import ExchangeVerbs
+from celery_aws.broker.outlets import Outlet
+from celery_aws.broker.publish_batch import PublishBatch
 from celery_aws.broker.queues import without_table
 from celery_aws.clock import Clock
 from celery_aws.control.control_plane import ControlPlane
@@ -29,6 +32,7 @@ from celery_aws.core.control_messages import (
 )
 from celery_aws.core.envelope import encode_body
 from celery_aws.core.outgoing import outgoing_message
+from celery_aws.core.publish_retries import publish_retries
 from celery_aws.core.routing import Binding, targets
 from celery_aws.core.task_eta import TaskTiming, task_timing
 from celery_aws.errors import (
@@ -38,6 +42,7 @@ from celery_aws.errors import (
     TemporaryError,
 )
 from celery_aws.names import AmqpQueue
+from celery_aws.publish_scope import PublishScope, current_scope
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +74,13 @@ class Publishing(ExchangeVerbs):
             UnsupportedError: the exchange is a fanout, and there is no coordination table.
             AwsError: AWS refused, or who is bound cannot be read.
 
-        Costs: see :meth:`Departures.send`; for an exchange by name what
-        :meth:`celery_aws.broker.exchanges.ExchangeVerbs.bindings` costs; for transient queues
-        :meth:`celery_aws.control.control_plane.ControlPlane.send`. An event costs nothing here.
+        A task that is published in a batch (:mod:`celery_aws.publish_scope`) is collected, and only
+        parked or put into S3 when this returns.
+
+        Costs: see :meth:`Departures.send`, and in a batch :meth:`PublishBatch.add`; for an
+        exchange by name what :meth:`celery_aws.broker.exchanges.ExchangeVerbs.bindings` costs; for
+        transient queues :meth:`celery_aws.control.control_plane.ControlPlane.send`. An event costs
+        nothing here.
         """
         prepared: dict[str, Any] = (
             self.prepare_message(message) if isinstance(message, str) else message
@@ -184,7 +193,12 @@ class Publishing(ExchangeVerbs):
         properties["delivery_info"].update(exchange=exchange, routing_key=routing_key)
 
     def _put(
-        self, queue: str, message: dict[str, Any], timing: TaskTiming | None = None, **_: Any
+        self,
+        queue: str,
+        message: dict[str, Any],
+        timing: TaskTiming | None = None,
+        publish_batch: PublishBatch | None = None,
+        **_: Any,
     ) -> None:
         if self._put_into_transient(AmqpQueue(queue), message):
             return
@@ -199,11 +213,21 @@ class Publishing(ExchangeVerbs):
             inherited_group=group_of_current_task(message.get("headers") or {}),
             new_deduplication_id=uuid,
         )
+        batch = publish_batch or self._batch_of(timing)
+        deliver = None
+        if batch is not None:
+            outlet = Outlet(
+                queue=name,
+                name=queue_name,
+                directory=self.directory,
+                large_messages=self.connection.large_messages,
+            )
+            deliver = partial(batch.add, outlet, _id_of(message, timing))
         for pause_seconds in (*NEW_QUEUE_PAUSES_SECONDS, None):
             address = self.directory.address(name)
             destination = Destination(queue=name, name=queue_name, address=address)
             try:
-                self._departures.send(destination, outgoing, timing)
+                self._departures.send(destination, outgoing, timing, deliver)
             except QueueNotFoundError:
                 self.directory.forget(name)
                 if pause_seconds is None:
@@ -214,6 +238,18 @@ class Publishing(ExchangeVerbs):
                 raise
             else:
                 return
+
+    def _batch_of(self, timing: TaskTiming | None) -> PublishBatch | None:
+        """Return what a task is collected in, if it is published in a batch."""
+        scope = current_scope()
+        if scope is None or timing is None:
+            return None
+        if scope.of_group and not self.directory.options.batch_groups:
+            return None
+        return cast("PublishBatch | None", scope.batch(self._new_batch))
+
+    def _new_batch(self, scope: PublishScope) -> PublishBatch:
+        return PublishBatch(publish_retries(*scope.retry_settings()), self._clock)
 
     def _put_into_transient(self, queue: AmqpQueue, message: Mapping[str, Any]) -> bool:
         """Send a message to a queue that is in some process's memory; False if there is none.
@@ -253,6 +289,13 @@ class Publishing(ExchangeVerbs):
             return self.directory.find(queue) is not None
         except AccessDeniedError:
             return False
+
+
+def _id_of(message: Mapping[str, Any], timing: TaskTiming | None) -> str:
+    """Return what an error names a message by: the id of its task, if it is one."""
+    properties = message["properties"]
+    task_id = None if timing is None else timing.task_id
+    return str(task_id or properties.get("correlation_id") or properties["delivery_tag"])
 
 
 def _any(several: Sequence[Binding]) -> Binding:

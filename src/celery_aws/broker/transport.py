@@ -54,9 +54,12 @@ from celery_aws.config.broker import options_without_effect, parse_broker_option
 from celery_aws.control.control_plane import FLUSH_SECONDS, ControlPlane
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError, TemporaryError
+from celery_aws.groups import batch_celerys_groups
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
+
+batch_celerys_groups()
 
 #: Messages delivered in one turn of the event loop, so that timers and the pool get theirs.
 DELIVERIES_PER_TURN = 50
@@ -92,6 +95,8 @@ class Transport(virtual.Transport):
     recoverable_channel_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     implements = virtual.Transport.implements.extend(
+        # Only where kombu knows of it, which is from 5.7.
+        **dict.fromkeys({"batch_publish"} & virtual.Transport.implements.keys(), True),
         asynchronous=True,
         exchange_type=frozenset(["direct", "topic", "fanout"]),
         heartbeats=False,

@@ -138,6 +138,8 @@ class BrokerOptions(AccessOptions):
         wait_time_seconds: seconds of one long poll.
         polling_interval: seconds to rest after a poll that brought nothing; 0 is none after a long
             poll, and 1 s after a short one (``wait_time_seconds`` 0).
+        batch_groups: send the tasks of groups, chunks and headers of chords in batches. Without it
+            (false) each is a request of its own; ``celery_aws.batch`` works all the same.
         ack_linger_seconds: how long an acknowledgement waits for others to share its request.
         last_poll_wait_seconds: how long a worker's warm shutdown waits for polls under way, at
             most. What SQS hands to a poll whose process has ended stays hidden for a visibility
@@ -202,6 +204,7 @@ class BrokerOptions(AccessOptions):
     visibility_timeout: VisibilityTimeout = 120
     wait_time_seconds: WaitTime = 20
     polling_interval: Seconds = 0.0
+    batch_groups: Flag = True
     ack_linger_seconds: Seconds = 0.05
     last_poll_wait_seconds: Seconds = 20.0
     compression: Annotated[

@@ -42,6 +42,14 @@ def mark_again(message: OutgoingMessage) -> OutgoingMessage:
     return message if task_id is None else _marked(message, _AGAIN + task_id)
 
 
+def mark_copy(message: OutgoingMessage, task_id: str) -> OutgoingMessage:
+    """Return a message that says it may have been sent before; as it is, if SQS would not take it.
+
+    It need not have been parked; whoever receives it takes it for one that was.
+    """
+    return mark_again(mark_parked(message, task_id))
+
+
 def parked_task_id(attributes: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the task id of a message that was parked, by its attributes, else None."""
     mark = str(attributes.get(ATTRIBUTE, {}).get("StringValue", ""))

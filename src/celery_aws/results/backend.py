@@ -25,6 +25,7 @@ from celery_aws.aws.s3 import ObjectService
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.result_order import ResultOrder
 from celery_aws.errors import AwsError, TemporaryError
+from celery_aws.groups import batch_celerys_groups
 from celery_aws.results.chord_ledger import ChordLedger
 from celery_aws.results.chords import Chords
 from celery_aws.results.joining import Joining
@@ -35,6 +36,8 @@ from celery_aws.results.retries import Retries
 from celery_aws.results.settings import result_settings
 from celery_aws.results.store import ResultStore
 from celery_aws.results.waiting import Waiting
+
+batch_celerys_groups()
 
 
 class DynamoDBBackend(

@@ -1,0 +1,281 @@
+"""Collects published messages, sends them in batches, and knows what became of each.
+
+What to send when is :class:`~celery_aws.core.publish_batch.PublishBatchState`'s decision. Requests
+are made by a few threads (:mod:`celery_aws.broker.senders`) and by whoever publishes: when too much
+waits, and when it has to know what became of all. So nothing depends on a thread that may not come.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from celery_aws.aws.sqs import SendFailure
+from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
+from celery_aws.broker.outlets import Outlet
+from celery_aws.broker.senders import MOST_SENDERS, Senders, process_senders
+from celery_aws.clock import Clock
+from celery_aws.core.backoff import Random
+from celery_aws.core.messages import OutgoingMessage
+from celery_aws.core.outgoing_entries import Entry, Failure, may_be_accepted
+from celery_aws.core.publish_batch import Outcome, PublishBatchState, Request
+from celery_aws.core.publish_retries import PublishRetries
+from celery_aws.errors import (
+    BatchPublishError,
+    CeleryAwsError,
+    InvalidRequestError,
+    QueueNotFoundError,
+    TemporaryError,
+)
+from celery_aws.limits import SQS_MESSAGE_BYTES
+
+logger = logging.getLogger(__name__)
+
+#: Messages, and bytes, that one batch holds at most before who publishes has to wait.
+MOST_PENDING = 1_000
+MOST_PENDING_BYTES = 16 * SQS_MESSAGE_BYTES
+
+
+class PublishBatch:
+    """What is published in one block; thread-safe.
+
+    Args:
+        retries: how often what SQS does not accept is sent again.
+        clock: measures delays and rests.
+        senders: threads that help; default: those of this process.
+        jitter: spreads the waits.
+        holds: nothing goes before :meth:`flush`.
+    """
+
+    def __init__(
+        self,
+        retries: PublishRetries,
+        clock: Clock,
+        *,
+        senders: Senders | None = None,
+        jitter: Random = random.random,
+        holds: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._senders = senders
+        self._holds = holds
+        self._state: PublishBatchState[Outlet] = PublishBatchState(retries, jitter)
+        #: Requests under way, and threads that were asked to help.
+        self._under_way = 0
+        self._helpers = 0
+        #: True while somebody waits for all: what is not full goes too.
+        self._flushing = False
+        self._pauses_after: dict[Outlet, int] = {}
+        self._changed = threading.Condition()
+
+    @property
+    def pending(self) -> int:
+        """How many messages are not with SQS yet."""
+        return self._state.pending
+
+    def add(self, outlet: Outlet, task_id: str, message: OutgoingMessage) -> None:
+        """Let a message go with others; waits while too many of them are on their way.
+
+        Costs a tenth of a SendMessageBatch, or more of one for a large message.
+        """
+        entry = Entry(
+            task_id=task_id,
+            message=message,
+            size_bytes=message.size_bytes,
+            added_at=self._clock.monotonic(),
+        )
+        with self._changed:
+            full = self._state.add(outlet, entry, fifo=outlet.fifo)
+            too_many = self._too_many()
+        if self._holds:
+            return
+        if full:
+            self._call_helpers()
+        if too_many:
+            self._send_until(lambda: not self._too_many(), partial=False)
+
+    def flush(self) -> None:
+        """Send all of it, and wait until that is done.
+
+        Raises:
+            BatchPublishError: some of it was not accepted; told once.
+
+        Costs one SendMessageBatch for each ten messages of a queue, and what is left over.
+        """
+        self._flushing = True
+        try:
+            # One is sent here: a small group needs no thread.
+            self._call_helpers(but=1)
+            self._send_until(lambda: not self._state.pending, partial=True)
+        except BaseException:
+            # Whoever waited is interrupted; what was published goes all the same, if it can.
+            self._call_helpers()
+            raise
+        self._flushing = False
+        self._raise_failures()
+
+    def discard(self) -> None:
+        """Forget what has not been sent yet."""
+        with self._changed:
+            self._state.discard()
+
+    def _too_many(self) -> bool:
+        state = self._state
+        return state.pending >= MOST_PENDING or state.pending_bytes >= MOST_PENDING_BYTES
+
+    def _raise_failures(self) -> None:
+        with self._changed:
+            outcome = self._state.outcome()
+        self._drop_given_up()
+        if outcome.errors:
+            raise _error_of(outcome) from next(iter(outcome.errors.values()))
+
+    def _drop_given_up(self) -> None:
+        with self._changed:
+            given_up = list(self._state.given_up())
+        for outlet, entry in given_up:
+            outlet.drop(entry.message)
+
+    def _call_helpers(self, *, but: int = 0) -> None:
+        """Ask threads to send what may go, but for so many requests."""
+        with self._changed:
+            ready = self._state.ready(self._clock.monotonic(), partial=self._flushing)
+            count = min(ready - but, MOST_SENDERS) - self._helpers
+            self._helpers += max(0, count)
+        if count > 0:
+            senders = self._senders or process_senders()
+            for _ in range(count):
+                senders.run(self._help)
+
+    def _help(self) -> None:
+        try:
+            while (request := self._take(partial=self._flushing)) is not None:
+                self._send(request)
+        finally:
+            with self._changed:
+                self._helpers -= 1
+                self._changed.notify_all()
+
+    def _send_until(self, done: Callable[[], bool], *, partial: bool) -> None:
+        """Send, and wait for others that send, until ``done()``, which runs under the lock."""
+        while True:
+            with self._changed:
+                if done():
+                    return
+                now = self._clock.monotonic()
+                request = self._take_locked(now, partial=partial)
+                rest_seconds = self._state.rest_seconds(now, partial=partial)
+                if request is None and self._under_way:
+                    self._wait(rest_seconds)
+                    continue
+            if request is not None:
+                self._send(request)
+            elif rest_seconds is not None:
+                self._clock.sleep(rest_seconds)
+            else:
+                # Many queues, and none of them has a full request.
+                partial = True
+
+    def _wait(self, rest_seconds: float | None) -> None:
+        if rest_seconds is None:
+            self._changed.wait()
+        else:
+            self._clock.wait(self._changed, rest_seconds)
+
+    def _take(self, *, partial: bool) -> Request[Outlet] | None:
+        with self._changed:
+            return self._take_locked(self._clock.monotonic(), partial=partial)
+
+    def _take_locked(self, now: float, *, partial: bool) -> Request[Outlet] | None:
+        request = self._state.take(now, partial=partial)
+        if request is not None:
+            self._under_way += 1
+        return request
+
+    def _send(self, request: Request[Outlet]) -> None:
+        note: Callable[[float], None] = self._interrupted(request)
+        try:
+            note = self._sent(request)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                note(self._clock.monotonic())
+                self._changed.notify_all()
+            self._drop_given_up()
+
+    def _interrupted(self, request: Request[Outlet]) -> Callable[[float], None]:
+        error = CeleryAwsError("the request was interrupted, its answer is not known")
+        failure = Failure(error=error, again=False, maybe_sent=True)
+        return lambda now: self._state.settle(request, [failure] * len(request.entries), now)
+
+    def _sent(self, request: Request[Outlet]) -> Callable[[float], None]:
+        """Make the request, and return how to note what came of it."""
+        state = self._state
+        try:
+            failures = self._ask(request)
+        except QueueNotFoundError as error:
+            return self._not_found(request, error)
+        except TemporaryError as error:
+            failed, maybe_sent = error, may_be_accepted(error)
+            return lambda now: state.fail(request, failed, now, maybe_sent=maybe_sent)
+        except CeleryAwsError as error:
+            refused = error
+            return lambda _: state.close(request, refused, maybe_sent=False)
+        except Exception as error:
+            logger.exception("queue %s: a batch could not be sent", request.lane.name)
+            broken = error
+            return lambda _: state.close(request, broken, maybe_sent=True)
+        self._pauses_after.pop(request.lane, None)
+        return lambda now: state.settle(request, failures, now)
+
+    def _ask(self, request: Request[Outlet]) -> list[Failure | None]:
+        now = self._clock.monotonic()
+        messages = [entry.outgoing(now) for entry in request.entries]
+        try:
+            refused = request.lane.send_batch(messages)
+        except InvalidRequestError:
+            # It does not say which of them is wrong.
+            return [self._ask_alone(request.lane, entry) for entry in request.entries]
+        failures: list[Failure | None] = [None] * len(request.entries)
+        for each in refused:
+            failures[each.index] = self._failure(request.lane, request.entries[each.index], each)
+        return failures
+
+    def _failure(self, outlet: Outlet, entry: Entry, refused: SendFailure) -> Failure | None:
+        if refused.sender_fault:
+            return self._ask_alone(outlet, entry)
+        maybe_sent = may_be_accepted(refused.error)
+        return Failure(error=refused.error, again=True, maybe_sent=maybe_sent)
+
+    def _ask_alone(self, outlet: Outlet, entry: Entry) -> Failure | None:
+        """Send an entry that is refused in a batch; it may go through S3 as its queue is small."""
+        try:
+            outlet.send_alone(entry.message)
+        except CeleryAwsError as error:
+            again = isinstance(error, TemporaryError | QueueNotFoundError)
+            return Failure(error=error, again=again, maybe_sent=may_be_accepted(error))
+        return None
+
+    def _not_found(
+        self, request: Request[Outlet], error: QueueNotFoundError
+    ) -> Callable[[float], None]:
+        """Look again after a pause: the queue may be new, or was deleted and is made again."""
+        state, failures = self._state, self._pauses_after.get(request.lane, 0)
+        if failures == len(NEW_QUEUE_PAUSES_SECONDS):
+            return lambda _: state.close(request, error, maybe_sent=False)
+        self._pauses_after[request.lane] = failures + 1
+        pause_seconds = NEW_QUEUE_PAUSES_SECONDS[failures]
+        return lambda now: state.fail(
+            request, error, now, maybe_sent=False, rest_seconds=pause_seconds
+        )
+
+
+def _error_of(outcome: Outcome) -> BatchPublishError:
+    # An id may be that of two messages: a task for two queues that are bound to one exchange.
+    unknown = dict.fromkeys(outcome.unknown)
+    return BatchPublishError(
+        sent=[each for each in outcome.sent if each not in outcome.errors],
+        not_sent=[each for each in dict.fromkeys(outcome.not_sent) if each not in unknown],
+        unknown=list(unknown),
+        errors=outcome.errors,
+    )
