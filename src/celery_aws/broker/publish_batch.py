@@ -109,7 +109,7 @@ class PublishBatch:
             self._send_until(lambda: not self._state.pending, partial=True)
         except BaseException:
             # Whoever waited is interrupted; what was published goes all the same, if it can.
-            self._call_helpers()
+            self._threads().run(self._finish_unwatched)
             raise
         self._flushing = False
         self._raise_failures()
@@ -118,6 +118,16 @@ class PublishBatch:
         """Forget what has not been sent yet."""
         with self._changed:
             self._state.discard()
+
+    def _finish_unwatched(self) -> None:
+        try:
+            self._send_until(lambda: not self._state.pending, partial=True)
+            self._raise_failures()
+        except Exception:
+            logger.exception("a batch whose publisher was interrupted did not go in full")
+
+    def _threads(self) -> Senders:
+        return self._senders or process_senders()
 
     def _too_many(self) -> bool:
         state = self._state
@@ -143,9 +153,8 @@ class PublishBatch:
             count = min(ready - but, MOST_SENDERS) - self._helpers
             self._helpers += max(0, count)
         if count > 0:
-            senders = self._senders or process_senders()
             for _ in range(count):
-                senders.run(self._help)
+                self._threads().run(self._help)
 
     def _help(self) -> None:
         try:

@@ -9,10 +9,11 @@ import os
 import random
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
+from celery import Celery, group
 from celery.exceptions import Reject
 from celery.result import AsyncResult, allow_join_result
 from celery.signals import worker_process_shutdown, worker_shutdown
@@ -121,6 +122,16 @@ def quiet() -> str:
 def fan_out(count: int) -> list[str]:
     """Publish from a pool child."""
     return [add.delay(i, i).id for i in range(count)]
+
+
+@app.task(name="proj.group_out")
+def group_out(count: int) -> tuple[list[str], dict[str, int]]:
+    """Publish a group from a pool; return its ids, and what the process has sent for it."""
+    meter: Any = sys.modules["celery_aws.aws.meter"]
+    before = Counter(meter.request_counts())
+    ids = [each.id for each in group(add.s(i, i) for i in range(count)).apply_async()]
+    spent = Counter(meter.request_counts()) - before
+    return ids, {name: n for name, n in spent.items() if name.startswith("sqs.Send")}
 
 
 @app.task(name="proj.read_results")

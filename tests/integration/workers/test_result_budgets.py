@@ -31,8 +31,8 @@ CHORD_REQUESTS = 170
 #: one for the body's result, and the claim, its values and the end.
 CHORD_WRITES = 1 + 2 * CHORD + 1 + 3
 
-#: The least that the two take in SQS without batches: each part and the body are sent.
-CHORD_SENDS = CHORD + 1
+#: Requests that bring its parts to SQS.
+CHORD_BATCHES = CHORD // 10
 
 
 class Spent:
@@ -103,12 +103,15 @@ def test_who_waits_for_a_group_reads_it_seldom(chords: ChordProject, proxy: Faul
 def test_a_chord_costs_two_writes_a_part(chords: ChordProject, proxy: FaultProxy) -> None:
     requests, waiting = requests_of_a_chord(chords, proxy)
 
-    assert requests["sqs.SendMessage"] <= CHORD_SENDS
+    # The body is sent alone.
+    assert requests["sqs.SendMessageBatch"] == CHORD_BATCHES
+    assert requests["sqs.SendMessage"] == 1
     assert of_dynamodb(requests - waiting).total() <= CHORD_WRITES + 2
     assert reads(waiting) == waiting.total() <= CHORD_READS
 
 
-@pytest.mark.xfail(reason="every task is sent in a request of its own", strict=True)
+# 171 to 177 so far, by luck fewer.
+@pytest.mark.xfail(reason="a busy queue's receives bring about one message each", strict=False)
 def test_a_chord_costs_what_it_may_in_all(chords: ChordProject, proxy: FaultProxy) -> None:
     requests, _ = requests_of_a_chord(chords, proxy)
 
