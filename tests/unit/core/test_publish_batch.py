@@ -172,6 +172,8 @@ class World:
 
     fifo: bool
     accepted: list[str] = field(default_factory=list)
+    under_way: list[Request[str]] = field(default_factory=list)
+    now: float = 0.0
 
     def answer(self, batch: PublishBatchState[str], asked: Request[str], how: str) -> None:
         entries, ids = asked.entries, [each.task_id for each in asked.entries]
@@ -207,7 +209,36 @@ class World:
         self.accepted += [each.task_id for each, failure in accepted if failure is None]
         batch.settle(asked, failures, self.now)
 
-    now: float = 0.0
+    def take(self, batch: PublishBatchState[str]) -> bool:
+        """Let a request begin, or time pass; False if there is nothing to wait for."""
+        asked = batch.take(self.now, partial=True)
+        if asked is None:
+            rest_seconds = batch.rest_seconds(self.now, partial=True)
+            self.now += rest_seconds or 0.0
+            return rest_seconds is not None
+        self.under_way.append(asked)
+        assert len(asked.entries) <= SQS_BATCH_ENTRIES
+        if self.fifo:
+            assert len(self.under_way) == 1
+            groups = [each.message.message_group_id for each in asked.entries]
+            assert len(set(groups)) == len(groups)
+        return True
+
+    def play(self, batch: PublishBatchState[str], steps: list[str]) -> list[str]:
+        """Do as the steps say, end well, and return the ids of what was published."""
+        published: list[str] = []
+        for step in steps:
+            if step in "abc":
+                published.append(f"{step}{len(published)}")
+                add(batch, published[-1], fifo=self.fifo)
+            elif step == "take":
+                self.take(batch)
+            elif self.under_way:
+                self.answer(batch, self.under_way.pop(0), step)
+        while self.under_way or self.take(batch):
+            if self.under_way:
+                self.answer(batch, self.under_way.pop(), "all")
+        return published
 
 
 ANSWERS = [
@@ -230,34 +261,8 @@ def test_every_message_ends_in_one_place_and_groups_keep_their_order(
     steps: list[str], fifo: bool, tries: int
 ) -> None:
     retries = PublishRetries(policy=RetryPolicy(max_retries=tries, start_seconds=0.1))
-    batch, world, under_way = state(retries), World(fifo=fifo), list[Request[str]]()
-    published: list[str] = []
-
-    def take() -> bool:
-        asked = batch.take(world.now, partial=True)
-        if asked is None:
-            rest = batch.rest_seconds(world.now, partial=True)
-            world.now += rest or 0.0
-            return rest is not None
-        under_way.append(asked)
-        assert len(asked.entries) <= SQS_BATCH_ENTRIES
-        if fifo:
-            assert len(under_way) == 1
-            groups = [each.message.message_group_id for each in asked.entries]
-            assert len(set(groups)) == len(groups)
-        return True
-
-    for step in steps:
-        if step in "abc":
-            published.append(f"{step}{len(published)}")
-            add(batch, published[-1], fifo=fifo)
-        elif step == "take":
-            take()
-        elif under_way:
-            world.answer(batch, under_way.pop(0), step)
-    while under_way or take():
-        if under_way:
-            world.answer(batch, under_way.pop(), "all")
+    batch, world = state(retries), World(fifo=fifo)
+    published = world.play(batch, steps)
 
     outcome = batch.outcome()
     assert batch.pending == batch.pending_bytes == 0
