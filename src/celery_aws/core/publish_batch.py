@@ -109,7 +109,7 @@ class PublishBatchState(Generic[K]):
         """Let a message wait in its lane.
 
         Returns:
-            True if a full request may now wait there.
+            True if there may be one full request more than before.
         """
         lane = self._lanes.get(key)
         if lane is None:
@@ -122,7 +122,7 @@ class PublishBatchState(Generic[K]):
             return False
         lane.waiting.append(entry)
         lane.waiting_bytes += entry.size_bytes
-        return lane.full
+        return len(lane.waiting) % SQS_BATCH_ENTRIES == 0 or lane.waiting_bytes > SQS_MESSAGE_BYTES
 
     def take(self, now: float, *, partial: bool) -> Request[K] | None:
         """Return a request that may go now, and note that it is under way.
