@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -123,7 +123,7 @@ def publishing_in(scope: PublishScope) -> Iterator[PublishScope]:
     scope.end()
 
 
-def batch(app: Any) -> Any:
+def batch(app: Any) -> AbstractContextManager[PublishScope]:
     """Send the tasks that are published in a block in batches, with SendMessageBatch.
 
     ::

@@ -181,9 +181,11 @@ class PublishBatch:
                 self._send(request)
             elif rest_seconds is not None:
                 self._clock.sleep(rest_seconds)
-            else:
+            elif not partial:
                 # Many queues, and none of them has a full request.
                 partial = True
+            else:
+                raise RuntimeError(f"{self._state.pending} messages of a batch are nowhere")
 
     def _wait(self, rest_seconds: float | None) -> None:
         if rest_seconds is None:
@@ -208,8 +210,8 @@ class PublishBatch:
         finally:
             with self._changed:
                 self._under_way -= 1
-                note(self._clock.monotonic())
                 self._changed.notify_all()
+                note(self._clock.monotonic())
             self._drop_given_up()
 
     def _interrupted(self, request: Request[Outlet]) -> Callable[[float], None]:

@@ -4,6 +4,8 @@ import asyncio
 import contextvars
 import itertools
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -235,6 +237,45 @@ def test_a_forked_child_sends_nothing_of_its_parents(shop: Shop) -> None:
         assert os.waitpid(pid, 0)[1] == 0
         assert shop.ids() == []
     assert len(shop.ids()) == 1
+
+
+GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import gevent, threading
+import celery_aws.aws.sqs
+from celery_aws.testing.memory_sqs import MemorySqs
+sqs = MemorySqs()
+celery_aws.aws.sqs.SqsQueueService = lambda access: sqs
+from celery import Celery
+app = Celery("shop", broker="aws+sqs://a:b@localhost:1", set_as_current=False)
+app.conf.broker_transport_options = {"region": "eu-west-1", "coordination_table": False}
+begun, over = gevent.event.Event(), gevent.event.Event()
+
+def batched():
+    with celery_aws.batch(app):
+        for _ in range(35):
+            app.signature("shop.add").apply_async()
+        begun.set()
+        assert over.wait(10)
+
+def single():
+    assert begun.wait(10)
+    app.signature("shop.add").apply_async()
+    over.set()
+
+greenlets = [gevent.spawn(batched), gevent.spawn(single)]
+gevent.joinall(greenlets, raise_error=True, timeout=20)
+sends = [call.entries for call in sqs.calls if call.operation == "SendMessageBatch"]
+print(sorted(sends), sqs.count("SendMessage"))
+"""
+
+
+def test_greenlets_are_not_caught_in_it_and_send_it() -> None:
+    pytest.importorskip("gevent")
+    ran = subprocess.run(
+        [sys.executable, "-c", GREENLETS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.stdout == "[5, 10, 10, 10] 1\n", ran.stderr
 
 
 def test_groups_chunks_and_headers_are_batches(shop: Shop) -> None:
