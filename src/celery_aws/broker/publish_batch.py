@@ -123,8 +123,13 @@ class PublishBatch:
         try:
             self._send_until(lambda: not self._state.pending, partial=True)
             self._raise_failures()
-        except Exception:
-            logger.exception("a batch whose publisher was interrupted did not go in full")
+        except BatchPublishError as error:
+            logger.error(  # noqa: TRY400 - it says enough
+                "a batch whose publisher was interrupted: %s. Not sent: %s; unknown: %s",
+                error,
+                error.not_sent,
+                error.unknown,
+            )
 
     def _threads(self) -> Senders:
         return self._senders or process_senders()
