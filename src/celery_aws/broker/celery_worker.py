@@ -16,6 +16,7 @@ from queue import Empty
 from typing import Any
 
 from celery_aws.broker.usage_report import usage_report
+from celery_aws.core.lingering import WorkInHand
 
 _consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _workers: "weakref.WeakSet[CeleryWorker]" = weakref.WeakSet()
@@ -94,6 +95,19 @@ class CeleryWorker:
         limit = getattr(consumer.controller, "max_concurrency", None)
         limit = limit or consumer.pool.num_processes
         return max(0, int(limit) - len(_state().reserved_requests))
+
+    def work_in_hand(self, *, undelivered: int) -> WorkInHand | None:
+        """Return how much the worker has to do; None if no worker is known.
+
+        Args:
+            undelivered: messages that Celery was not handed yet.
+        """
+        consumer = self._consumer()
+        if consumer is None:
+            return None
+        # Celery's "reserved" are those that run or are ready to (celery/worker/strategy.py).
+        tasks, slots = len(_state().reserved_requests), consumer.pool.num_processes or 1
+        return WorkInHand(tasks=tasks, undelivered=undelivered, slots=slots)
 
     def add_revoked(self, task_id: str) -> None:
         """Let the worker in this process discard a task when it is handed its message.

@@ -47,6 +47,11 @@ class DeliveryBuffer:
         self._signalled = False
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait; never blocks."""
+        return len(self._deliveries)
+
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when there is something to take.
 

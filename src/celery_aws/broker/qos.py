@@ -7,17 +7,20 @@ celery/worker/consumer/consumer.py (``call_soon_ack``, ``apply_eta_task``).
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.message import SqsMessage
 from celery_aws.core.credits import Credits
+from celery_aws.core.lingering import WorkInHand, linger_seconds, worth_asking
 from celery_aws.core.polling import Contention, Poll, next_poll
 from celery_aws.core.rejection import Fate, Rejection
+from celery_aws.limits import SQS_BATCH_ENTRIES
 
 #: Seconds between two looks at ``can_consume``, which Celery may replace on an instance
 #: (celery/worker/consumer/tasks.py) and which tells nobody when it changes.
@@ -30,11 +33,21 @@ _RECHECK_SLOTS_SECONDS = 0.02
 
 @dataclass(eq=False)
 class PollTicket:
-    """A receiver's place in the line for credits."""
+    """A receiver's place in the line for credits.
 
+    Attributes:
+        most: messages that one receive can bring.
+        busy: the last one brought some.
+        withdrawn: set to leave the line.
+    """
+
+    most: int = SQS_BATCH_ENTRIES
     busy: bool = False
-    #: Set to leave the line.
     withdrawn: bool = False
+    #: Since when it waits for more credits than are free.
+    lingers_since: float | None = field(default=None, init=False)
+    #: Notified when it shall look again.
+    turn: threading.Condition | None = field(default=None, init=False)
 
 
 class SqsQoS:
@@ -47,6 +60,7 @@ class SqsQoS:
         free_slots: tells how many more tasks the worker wants, where those count that run and
             are acknowledged already; None where they do not count.
         running: tells the messages of tasks that go on when the channel closes.
+        work_in_hand: tells how much the worker has to do; None where nobody knows.
     """
 
     def __init__(
@@ -57,18 +71,21 @@ class SqsQoS:
         *,
         free_slots: Callable[[], int | None] = lambda: None,
         running: Callable[[], Collection[SqsMessage]] = tuple,
+        work_in_hand: Callable[[], WorkInHand | None] = lambda: None,
     ) -> None:
         self.channel = channel
         self._acker = acker
         self._free_slots = free_slots
         self._running = running
+        self._work_in_hand = work_in_hand
         self._credits = Credits(prefetch_count=prefetch_count)
         self._held: dict[str, SqsMessage] = {}
         self._line: deque[PollTicket] = deque()
         self._receivers = 0
         #: Messages that Celery is being handed now.
         self._delivering = 0
-        self._changed = threading.Condition()
+        # Re-entrant: a signal handler of Celery's may settle what the main thread is settling.
+        self._lock = threading.RLock()
 
     # What kombu and Celery ask.
 
@@ -79,9 +96,9 @@ class SqsQoS:
 
     @prefetch_count.setter
     def prefetch_count(self, prefetch_count: int) -> None:
-        with self._changed:
+        with self._lock:
             self._credits = self._credits.with_prefetch_count(prefetch_count or 0)
-            self._changed.notify_all()
+            self._wake_first()
 
     def can_consume(self) -> bool:
         """Tell whether one more message may be asked for."""
@@ -89,7 +106,7 @@ class SqsQoS:
 
     def can_consume_max_estimate(self) -> int | None:
         """Return how many more messages may be asked for; None is any number."""
-        with self._changed:
+        with self._lock:
             credits_ = self._within_slots(self._free_slots())
             return credits_.free if credits_ is not None else 0
 
@@ -105,7 +122,7 @@ class SqsQoS:
             delivery_tag: its tag.
             reserved: a receiver has reserved its credit.
         """
-        with self._changed:
+        with self._lock:
             # In this order: a signal handler of Celery's may give back what it finds here.
             self._credits = self._credits.deliver() if reserved else self._credits.hold()
             self._held[delivery_tag] = message
@@ -113,12 +130,12 @@ class SqsQoS:
     @contextmanager
     def delivering(self) -> Iterator[None]:
         """Count one slot as taken: Celery does so itself only somewhere within its callback."""
-        with self._changed:
+        with self._lock:
             self._delivering += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._delivering -= 1
 
     def ack(self, delivery_tag: str) -> None:
@@ -153,18 +170,18 @@ class SqsQoS:
     def restore_unacked(self) -> None:
         """Give back every message that is not settled, but for those of tasks that go on."""
         running = {id(message) for message in self._running()}
-        with self._changed:
+        with self._lock:
             unsettled = list(self._held.values())
         self.restore([message for message in unsettled if id(message) not in running])
 
     def restore(self, messages: Collection[SqsMessage]) -> None:
         """Give back some of the messages that are not settled; others are ignored."""
         wanted = {id(message) for message in messages}
-        with self._changed:
+        with self._lock:
             tags = [tag for tag, message in self._held.items() if id(message) in wanted]
             restored = [self._held.pop(tag) for tag in tags]
             self._credits = self._credits.settle(len(restored))
-            self._changed.notify_all()
+            self._wake_first()
         for message in restored:
             if message.receipt is None:
                 message.put_back()
@@ -179,20 +196,21 @@ class SqsQoS:
 
     def join(self) -> None:
         """One more receiver shares the credits."""
-        with self._changed:
+        with self._lock:
             self._receivers += 1
 
     def leave(self) -> None:
         """One receiver less."""
-        with self._changed:
+        with self._lock:
             self._receivers -= 1
-            self._changed.notify_all()
+            self._wake_first()
 
     def withdraw(self, ticket: PollTicket) -> None:
         """Let :meth:`reserve` of this ticket return None now and always."""
-        with self._changed:
+        with self._lock:
             ticket.withdrawn = True
-            self._changed.notify_all()
+            if ticket.turn is not None:
+                ticket.turn.notify()
 
     def reserve(
         self, ticket: PollTicket, *, wait_time_seconds: int, rest_seconds: float
@@ -207,40 +225,83 @@ class SqsQoS:
         Returns:
             The poll, whose ``max_messages`` credits are reserved; None once withdrawn.
         """
-        with self._changed:
+        with self._lock:
+            ticket.turn = turn = threading.Condition(self._lock)
+            if self._line and self._line[0].turn is not None:
+                self._line[0].turn.notify()  # should it linger, then for less time from now on
             self._line.append(ticket)
             try:
                 while not ticket.withdrawn:
                     slots = self._free_slots()
-                    credits_ = self._within_slots(slots)
-                    if self._line[0] is ticket and credits_ is not None and self.can_consume():
-                        poll = self._poll(credits_, ticket, wait_time_seconds, rest_seconds)
-                        if poll is not None:
-                            self._credits = self._credits.reserve(poll.max_messages)
-                            return poll
-                    self._changed.wait(
-                        _RECHECK_SECONDS if slots is None else _RECHECK_SLOTS_SECONDS
-                    )
+                    poll = self._take_turn(ticket, slots, wait_time_seconds, rest_seconds)
+                    if poll is not None:
+                        return poll
+                    turn.wait(self._pause_seconds(ticket, slots))
                 return None
             finally:
+                ticket.lingers_since = None
                 self._line.remove(ticket)
-                self._changed.notify_all()
+                self._wake_first()
 
     def overdraw(self, messages: int) -> None:
         """Reserve credits at once, free or not."""
-        with self._changed:
+        with self._lock:
             self._credits = self._credits.overdraw(messages)
 
     def release(self, messages: int) -> None:
         """Give back credits whose messages did not come, or were not delivered."""
         if not messages:
             return
-        with self._changed:
+        with self._lock:
             self._credits = self._credits.release(messages)
-            self._changed.notify_all()
+            self._wake_first()
 
     def _within_slots(self, slots: int | None) -> Credits | None:
         return self._credits.within_slots(slots, delivering=self._delivering)
+
+    def _take_turn(
+        self, ticket: PollTicket, slots: int | None, wait_time_seconds: int, rest_seconds: float
+    ) -> Poll | None:
+        """Reserve the credits of the ticket's poll, if it is its turn to ask."""
+        credits_ = self._within_slots(slots)
+        if self._line[0] is not ticket or credits_ is None or not self.can_consume():
+            ticket.lingers_since = None
+            return None
+        if self._lingers(ticket, credits_):
+            return None
+        poll = self._poll(credits_, ticket, wait_time_seconds, rest_seconds)
+        if poll is not None:
+            self._credits = self._credits.reserve(poll.max_messages)
+        return poll
+
+    def _lingers(self, ticket: PollTicket, credits_: Credits) -> bool:
+        if credits_.free == 0 or self._worth_asking(ticket, credits_):
+            ticket.lingers_since = None
+            return False
+        if ticket.lingers_since is None:
+            ticket.lingers_since = time.monotonic()
+        return self._linger_left(ticket.lingers_since) > 0
+
+    def _linger_left(self, since: float) -> float:
+        return since + linger_seconds(others=len(self._line) > 1) - time.monotonic()
+
+    def _worth_asking(self, ticket: PollTicket, credits_: Credits) -> bool:
+        return worth_asking(credits_, self._work_in_hand(), busy=ticket.busy, most=ticket.most)
+
+    def _pause_seconds(self, ticket: PollTicket, slots: int | None) -> float:
+        if ticket.lingers_since is not None:
+            return max(0.0, self._linger_left(ticket.lingers_since))
+        return _RECHECK_SECONDS if slots is None else _RECHECK_SLOTS_SECONDS
+
+    def _wake_first(self) -> None:
+        """Let the first in line look again, unless it still lingers: to wake it costs more."""
+        if not self._line:
+            return
+        first = self._line[0]
+        if first.lingers_since is not None and not self._worth_asking(first, self._credits):
+            return
+        if first.turn is not None:
+            first.turn.notify()
 
     def _poll(
         self,
@@ -264,9 +325,9 @@ class SqsQoS:
         )
 
     def _settle(self, delivery_tag: str) -> SqsMessage | None:
-        with self._changed:
+        with self._lock:
             message = self._held.pop(delivery_tag, None)
             if message is not None:
                 self._credits = self._credits.settle()
-                self._changed.notify_all()
+                self._wake_first()
             return message

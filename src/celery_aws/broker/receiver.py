@@ -24,6 +24,7 @@ from celery_aws.broker.status import delivery_record
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import Poll
+from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
@@ -141,7 +142,7 @@ class Receiver(BackgroundThread):
         self._credits = credit_source
         self._buffer = buffer
         self._jitter = jitter
-        self._ticket = PollTicket()
+        self._ticket = PollTicket(most=1 if is_fifo(queue) else SQS_BATCH_ENTRIES)
         self._failures = 0
         self._stop_rest = threading.Event()
         # Before the thread starts: the first of several receivers must know that it is not

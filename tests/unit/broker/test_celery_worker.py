@@ -16,6 +16,7 @@ from celery.concurrency.thread import TaskPool
 from celery.worker import state
 
 from celery_aws.broker.celery_worker import CeleryWorker
+from celery_aws.core.lingering import WorkInHand
 
 RUN, CLOSE = 1, 2
 
@@ -386,3 +387,18 @@ class TestDisabledPrefetch:
         consumer.controller.max_concurrency = 10
 
         assert transport.worker.free_slots() == 10
+
+
+class TestWorkInHand:
+    def test_it_is_what_runs_or_could(self, transport: Transport) -> None:
+        consumer = prefork(transport)
+        consumer.pool.num_processes = 4
+        requests = [Request("a"), Request("b")]
+        state.reserved_requests.update(requests)
+
+        work = transport.worker.work_in_hand(undelivered=3)
+
+        assert work == WorkInHand(tasks=2, undelivered=3, slots=4)
+
+    def test_without_a_worker_nobody_knows(self, transport: Transport) -> None:
+        assert transport.worker.work_in_hand(undelivered=3) is None

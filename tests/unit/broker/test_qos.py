@@ -4,6 +4,7 @@ import pytest
 
 from celery_aws.broker.message import SqsMessage
 from celery_aws.broker.qos import PollTicket, SqsQoS
+from celery_aws.core.lingering import WorkInHand
 from celery_aws.core.polling import Poll
 from celery_aws.core.rejection import Fate, Rejection
 from celery_aws.names import AmqpQueue, QueueName
@@ -18,8 +19,8 @@ def reserve(qos: SqsQoS, ticket: PollTicket | None = None) -> Poll | None:
 class Reserving:
     """A thread that stands in line for credits."""
 
-    def __init__(self, qos: SqsQoS) -> None:
-        self.ticket = PollTicket()
+    def __init__(self, qos: SqsQoS, ticket: PollTicket | None = None) -> None:
+        self.ticket = ticket if ticket is not None else PollTicket()
         self._qos = qos
         self._polls: list[Poll | None] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -297,6 +298,65 @@ class TestFreeSlots:
         thread.join(PATIENCE_SECONDS)
 
         assert [poll.max_messages for poll in polls if poll] == [1]
+
+
+class Busy:
+    """A worker with two slots that acknowledges a task when it starts it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.looked = threading.Event()
+        self.qos = SqsQoS(None, bench.acker, 8, work_in_hand=self.work_in_hand)
+        self._tags = hold(bench, self.qos, 8)
+        self.receiver = Reserving(self.qos, PollTicket(busy=True))
+
+    def work_in_hand(self) -> WorkInHand:
+        self.looked.set()
+        return WorkInHand(tasks=2 + len(self._tags), undelivered=0, slots=2)
+
+    def start(self, tasks: int = 1) -> None:
+        """Start more tasks; each time, the receiver may look."""
+        for _ in range(tasks):
+            self.looked.clear()
+            self.qos.ack(self._tags.pop())
+            assert self.looked.wait(PATIENCE_SECONDS)
+
+
+class TestLingering:
+    def test_a_busy_queue_is_asked_for_several_messages_at_once(self, bench: Bench) -> None:
+        worker = Busy(bench)
+
+        worker.start(6)
+
+        poll = worker.receiver.result()
+        assert poll is not None
+        assert poll.max_messages == 6
+
+    def test_it_does_not_wait_for_long(self, bench: Bench) -> None:
+        worker = Busy(bench)
+
+        worker.start()
+
+        poll = worker.receiver.result()
+        assert poll is not None
+        assert poll.max_messages == 1
+
+    def test_a_receiver_that_is_stopped_lingers_no_more(self, bench: Bench) -> None:
+        worker = Busy(bench)
+        worker.start()
+
+        worker.qos.withdraw(worker.receiver.ticket)
+
+        assert worker.receiver.result() is None
+        assert worker.qos.can_consume_max_estimate() == 1
+
+    def test_a_quiet_queue_has_its_turn_behind_one_that_lingers(self, bench: Bench) -> None:
+        worker = Busy(bench)
+        quiet = Reserving(worker.qos)
+
+        worker.start(2)
+
+        polls = [worker.receiver.result(), quiet.result()]
+        assert [poll.max_messages for poll in polls if poll] == [1, 1]
 
 
 class TestRestoring:
