@@ -10,7 +10,6 @@ request means and what becomes of a failed one is in :mod:`celery_aws.broker.set
 import logging
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,12 +22,12 @@ from celery_aws.broker.dead_letters import DeadLetters, Rejected
 from celery_aws.broker.errands import Errand
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.pending_settlements import PendingSettlements
 from celery_aws.broker.settlement import Batch, Outcome, Settlement, batches_of, settle_once
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
@@ -78,7 +77,7 @@ class Acker(BackgroundThread):
         self._dead_letters = DeadLetters(clock)
         #: Queues that messages were given back to.
         self.gave_back_to: set[AmqpQueue] = set()
-        self._pending: deque[Settlement] = deque()
+        self._pending = PendingSettlements()
         self._retries: list[Batch] = []
         # Numbers of what was submitted to the thread and is not finished, oldest first, and up to
         # which one somebody waits.
@@ -209,9 +208,10 @@ class Acker(BackgroundThread):
         with self._changed:
             late = self._ended
             if not late:
-                self._pending.append(settlement)
                 self._unfinished.add(settlement.number)
-                self._changed.notify_all()
+                # Woken for each one, the thread would cost more than its requests.
+                if self._pending.add(settlement, self._clock.monotonic()):
+                    self._changed.notify_all()
                 if self._at_exit is None:
                     # A process that ends without closing its connection: what was
                     # acknowledged must still be deleted.
@@ -243,13 +243,19 @@ class Acker(BackgroundThread):
         """Wait for what to ask for now; empty when stopped and nothing is left."""
         with self._changed:
             while True:
-                if self._pending:
-                    self._changed.wait_for(self._has_company, self._linger_seconds)
-                work = self._take(last=False)
+                work = self._take(full=self._wait_for_company())
                 if work:
                     return work
                 if not self._wait_for_work():
                     return self._take(last=True)
+
+    def _wait_for_company(self) -> bool:
+        """Wait until a request is full, or time is up; True if the rest can wait on."""
+        if not self._pending:
+            return False
+        left = self._pending.since + self._linger_seconds - self._clock.monotonic()
+        in_time = self._changed.wait_for(self._has_company, left)
+        return in_time and not self._hurried
 
     def _wait_for_work(self) -> bool:
         """Wait for something new or due; False when stopped and nothing is left."""
@@ -262,11 +268,15 @@ class Acker(BackgroundThread):
         self._changed.wait()
         return True
 
-    def _take(self, *, last: bool) -> list[Batch]:
-        """Take what can be asked for now; with ``last``, nothing is taken in afterwards."""
+    def _take(self, *, full: bool = False, last: bool = False) -> list[Batch]:
+        """Take what can be asked for now.
+
+        Args:
+            full: leave what does not fill a request.
+            last: nothing is taken in afterwards.
+        """
         with self._changed:
-            pending = list(self._pending)
-            self._pending.clear()
+            pending = self._pending.take_full() if full else self._pending.take_all()
             now = self._clock.monotonic()
             due = [batch for batch in self._retries if last or batch.due_at <= now]
             # After an outage there may be thousands: never to be compared with each other.
@@ -278,7 +288,11 @@ class Acker(BackgroundThread):
     def _has_company(self) -> bool:
         if self._flush_up_to and self._finished_up_to(self._flush_up_to):
             self._flush_up_to = 0
-        return bool(self._flush_up_to) or self.stopping or len(self._pending) >= SQS_BATCH_ENTRIES
+        return self._hurried or self._pending.full
+
+    @property
+    def _hurried(self) -> bool:
+        return bool(self._flush_up_to) or self.stopping
 
     def _finished_up_to(self, number: int) -> bool:
         return min(self._unfinished, default=number + 1) > number

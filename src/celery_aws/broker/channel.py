@@ -18,7 +18,6 @@ from celery_aws.broker.transient_consumers import ReplyConsumer, TransientConsum
 from celery_aws.control.transient_queues import TransientQueue
 from celery_aws.core.control_messages import reply_oid
 from celery_aws.core.envelope import decode_body, encode_body
-from celery_aws.core.lingering import WorkInHand
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.parked_messages import maybe_sent_before
 from celery_aws.names import AmqpQueue
@@ -207,7 +206,7 @@ class Channel(Publishing):
                 self._acker,
                 free_slots=self._worker.free_slots,
                 running=self._worker.running_messages,
-                work_in_hand=self._work_in_hand,
+                work_in_hand=lambda: self._worker.work_in_hand(undelivered=self._buffer.waiting),
             )
         return self._qos
 
@@ -223,9 +222,6 @@ class Channel(Publishing):
     def decode_body(self, body: Any, encoding: str | None = None) -> Any:
         """Decode a body of an envelope."""
         return decode_body(body, encoding)
-
-    def _work_in_hand(self) -> WorkInHand | None:
-        return self._worker.work_in_hand(undelivered=self._buffer.waiting)
 
     def _note_consumer(self, consumer_tag: str, queue: str) -> None:
         self._tag_to_queue[consumer_tag] = queue

@@ -28,15 +28,13 @@ sizes = st.sampled_from([1, SQS_BATCH_ENTRIES])
 
 
 def drained(*, prefetch: int, slots: int, late: bool) -> list[int]:
-    """Let a full worker end its tasks one by one; return how many credits each receive asks for.
-
-    The answer comes when two more tasks have started.
-    """
-    waiting, running, free, asked, asked_for = prefetch - slots * late, slots, 0, 0, []
+    """Let a full worker end its tasks one by one; return how many credits each receive asks for."""
+    asked_for: list[int] = []
+    waiting, free = prefetch - slots * late, 0
     while len(asked_for) < 20:
         waiting, free = waiting - 1, free + 1
         assert waiting >= 0, "a slot was idle"
-        work = WorkInHand(tasks=running + waiting, undelivered=0, slots=slots)
+        work = WorkInHand(tasks=slots + waiting, undelivered=0, slots=slots)
         held = waiting + slots * late
         books = Credits(prefetch_count=prefetch, held=held)
         if worth_asking(books, work, busy=True, most=SQS_BATCH_ENTRIES):
