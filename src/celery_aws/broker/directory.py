@@ -121,12 +121,23 @@ class QueueDirectory:
 
         Costs what :meth:`address` costs, for each of them.
         """
+        self.check(queue)
+        for each in self.priority_queues(queue):
+            self.address(each)
+
+    def check(self, queue: AmqpQueue) -> None:
+        """Make sure that ``queue`` may exist, as far as that is known without asking AWS.
+
+        Raises:
+            QueueNotFoundError: it is not among the predefined queues.
+            ConfigurationError: SQS takes no such name.
+        """
         queues = self.priority_queues(queue)
         missing = [each for each in queues if self._not_predefined(each)]
         if missing and len(missing) < len(queues):
             raise _steps_not_predefined(queue, missing)
         for each in queues:
-            self.address(each)
+            self._check_name(each, self.name(each))
 
     def priorities(self, queue: AmqpQueue) -> Priorities:
         """Return the priorities of ``queue``, as far as they are known in this process."""
@@ -213,12 +224,18 @@ class QueueDirectory:
         predefined = self.options.predefined_queues
         if predefined:
             return self._predefined(queue, name)
+        self._check_name(queue, name)
+        return QueueAddress(url=self.service.queue_url(name), service=self.service)
+
+    def _check_name(self, queue: AmqpQueue, name: QueueName) -> None:
+        if self.options.predefined_queues:
+            self._predefined(queue, name)
+            return
         problem = name_problem(name)
         if problem:
             raise ConfigurationError(
                 f"queue {queue!r} would be {name!r} on AWS: {problem}", where="queue name"
             )
-        return QueueAddress(url=self.service.queue_url(name), service=self.service)
 
     def _predefined(self, queue: AmqpQueue, name: QueueName) -> QueueAddress:
         found = self.predefined(queue)

@@ -7,6 +7,7 @@ queue that it makes by itself. Without a coordination table, bindings are this c
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 from celery_aws.broker.queues import QueueVerbs, without_table
@@ -113,7 +114,11 @@ class ExchangeVerbs(QueueVerbs):
             binding = Binding(
                 exchange=exchange, kind=kind, queue=AmqpQueue(queue), routing_key=routing_key
             )
-            self._bind_shared(self.plane, binding)
+            bind = partial(self._bind_shared, self.plane, binding)
+            if self._in_event_loop:
+                self.connection.declarations.submit(f"the binding of queue {queue}", bind)
+            else:
+                bind()
 
     def queue_unbind(
         self,
@@ -198,23 +203,24 @@ class ExchangeVerbs(QueueVerbs):
                 exchange=exchange,
                 kind=kind,
                 routing_key=routing_key,
-                wait_seconds=CONTROL_WAIT_SECONDS if of_control else BIND_WAIT_SECONDS,
+                wait_seconds=self._patience_seconds(of_control=of_control),
             )
         except AwsError as error:
+            if self._in_event_loop:
+                return  # it is bound soon
             if not of_control:
                 raise
             logger.warning("%s: no remote control yet, tasks are worked on: %s", queue.name, error)
 
+    def _patience_seconds(self, *, of_control: bool = False) -> float:
+        if self._in_event_loop:
+            return 0.0
+        return CONTROL_WAIT_SECONDS if of_control else BIND_WAIT_SECONDS
+
     def _make_known(self, plane: ControlPlane, queue: TransientQueue) -> None:
         """Let others find a transient queue by its name, unless it is bound to an exchange."""
         if not plane.keeper.is_bound(queue):
-            plane.keeper.bind(
-                queue,
-                exchange="",
-                kind="direct",
-                routing_key=queue.name,
-                wait_seconds=BIND_WAIT_SECONDS,
-            )
+            self._bind_transient(plane, queue, "", "direct", queue.name)
 
     def _bind_shared(self, plane: ControlPlane, binding: Binding) -> None:
         if binding.kind == "fanout":

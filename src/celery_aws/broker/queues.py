@@ -8,6 +8,7 @@ by name, before a message could get lost in it.
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from amqp.exceptions import NotFound
@@ -155,7 +156,7 @@ class QueueVerbs(virtual.Channel):
         if self.plane is not None and home is Home.BY_BINDING and not self.directory.known(name):
             self._undecided[name] = traits
         else:
-            self.directory.declare(name)
+            self._make_sure(name)
 
     def _decide(self, name: AmqpQueue, *, bound_to: ExchangeKind) -> None:
         traits = self._undecided.pop(name, None)
@@ -164,7 +165,22 @@ class QueueVerbs(virtual.Channel):
         if bound_to == "fanout":
             self.plane.queues.declare(name, traits)
         else:
+            self._make_sure(name)
+
+    @property
+    def _in_event_loop(self) -> bool:
+        """True if nothing may wait for AWS here: the worker's loop turns already."""
+        return bool(self.connection.in_event_loop)
+
+    def _make_sure(self, name: AmqpQueue) -> None:
+        """Let a queue exist on SQS: now, or soon."""
+        if not self._in_event_loop:
             self.directory.declare(name)
+            return
+        self.directory.check(name)
+        if not all(map(self.directory.known, self.directory.priority_queues(name))):
+            declare = partial(self.directory.declare, name)
+            self.connection.declarations.submit(f"queue {name}", declare)
 
     def _forget_bindings(self, queue: AmqpQueue) -> None:
         if self.plane is None:

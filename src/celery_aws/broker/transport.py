@@ -28,6 +28,7 @@ from celery_aws.broker.coordination import (
     TableServiceFactory,
     coordination,
 )
+from celery_aws.broker.declarations import Declarations
 from celery_aws.broker.delivery import DeliveryBuffer
 from celery_aws.broker.departures import Departures
 from celery_aws.broker.directory import (
@@ -135,7 +136,10 @@ class Transport(virtual.Transport):
             self.implements = self.implements.extend(exchange_type=_WITHOUT_TABLE)
         let_mingle(gossip=self.options.gossip, control=self.options.coordination_table is not False)
         self._loop: Any = None
+        #: The worker's event loop turns: nothing that it calls may wait for AWS.
+        self.in_event_loop = False
         self._unstarted: list[Receiver] = []
+        self.declarations = Declarations()
         self._last_polls = LastPolls(
             acker=self.acker,
             worker=self.worker,
@@ -267,8 +271,9 @@ class Transport(virtual.Transport):
             return
         if self._loop is not None:
             self._loop.remove_reader(self.buffer.fileno())
-            self._loop = None
+            self._loop, self.in_event_loop = None, False
         deadline = self.clock.monotonic() + CLOSE_SECONDS
+        self.declarations.stop(0)
         self._stop_movers(0)
         super().close_connection(connection)
         self._end_control()
@@ -287,8 +292,8 @@ class Transport(virtual.Transport):
         """Let the event loop deliver. Celery's worker calls it before any channel consumes."""
         self._loop = loop
         loop.add_reader(self.buffer.fileno(), self._deliver_turn)
-        if self._unstarted:
-            loop.call_soon(self._start_receivers)
+        # Only later the loop turns; what is declared until then, Celery's start waits for.
+        loop.call_soon(self._begin_turning)
 
     def start_soon(self, receiver: Receiver) -> None:
         """Start a receiver when deliveries begin: by then all consumers of a start are known."""
@@ -352,6 +357,10 @@ class Transport(virtual.Transport):
 
     def _receivers(self) -> list[Receiver]:
         return [each for channel in list(self.channels) for each in channel.receivers]
+
+    def _begin_turning(self) -> None:
+        self.in_event_loop = self._loop is not None
+        self._start_receivers()
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []

@@ -10,7 +10,7 @@ from celery import Celery, group
 from celery_aws import request_counts
 from celery_aws.local import LocalAws
 from celery_aws.testing import FaultProxy, WorkerProcess
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.integration.workers.conftest import Project
 
 pytestmark = pytest.mark.worker
 
