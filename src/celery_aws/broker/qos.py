@@ -39,11 +39,14 @@ class PollTicket:
         most: messages that one receive can bring.
         busy: the last one brought some.
         withdrawn: set to leave the line.
+        idle_rest_seconds: the rest wanted after a poll that brings nothing, if others share the
+            credits.
     """
 
     most: int = SQS_BATCH_ENTRIES
     busy: bool = False
     withdrawn: bool = False
+    idle_rest_seconds: float = 0.0
     #: Since when it waits for more credits than are free.
     lingers_since: float | None = field(default=None, init=False)
     #: Notified when it shall look again.
@@ -322,6 +325,7 @@ class SqsQoS:
             busy=ticket.busy,
             wait_time_seconds=wait_time_seconds,
             rest_seconds=rest_seconds,
+            idle_rest_seconds=ticket.idle_rest_seconds,
         )
 
     def _settle(self, delivery_tag: str) -> SqsMessage | None:

@@ -23,7 +23,7 @@ from celery_aws.broker.reception import Reception
 from celery_aws.broker.status import delivery_record
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.core.polling import Poll
+from celery_aws.core.polling import Poll, idle_rest_seconds
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
@@ -143,6 +143,7 @@ class Receiver(BackgroundThread):
         self._buffer = buffer
         self._jitter = jitter
         self._ticket = PollTicket(most=1 if is_fifo(queue) else SQS_BATCH_ENTRIES)
+        self._quiet_since = reception.clock.monotonic()
         self._failures = 0
         self._stop_rest = threading.Event()
         # Before the thread starts: the first of several receivers must know that it is not
@@ -223,7 +224,7 @@ class Receiver(BackgroundThread):
             rest_seconds = self._after_failure(error)
         finally:
             self._credits.release(poll.max_messages - len(deliveries))
-        self._ticket.busy = bool(deliveries)
+        self._note_found(bool(deliveries))
         if self._ending:
             # Cancelled during the poll: nobody here wants them.
             self.give_back(deliveries)
@@ -231,6 +232,15 @@ class Receiver(BackgroundThread):
             self._put(deliveries)
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
+
+    def _note_found(self, found: bool) -> None:
+        now = self._reception.clock.monotonic()
+        if found:
+            self._quiet_since = now
+        self._ticket.busy = found
+        self._ticket.idle_rest_seconds = idle_rest_seconds(
+            now - self._quiet_since, self._reception.options.idle_backoff_seconds
+        )
 
     def _put(self, deliveries: Sequence[Delivery]) -> None:
         self._buffer.put(deliveries)

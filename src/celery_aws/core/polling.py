@@ -25,6 +25,12 @@ TURN_WAIT_SECONDS = 2
 #: without a rest it would be thousands of requests a second.
 SHORT_POLL_REST_SECONDS = 1.0
 
+#: Seconds for which a queue has to be quiet before it is polled less often, if that is wanted.
+IDLE_AFTER_SECONDS = 300.0
+
+#: Rest between the polls of such a queue, as part of the time for which it has been quiet.
+IDLE_REST = 1 / 10
+
 #: Seconds that a quiet queue's receiver leaves its credit to a busy one that waits for it.
 YIELD_SECONDS = 1.0
 
@@ -57,6 +63,7 @@ def next_poll(
     busy: bool,
     wait_time_seconds: int,
     rest_seconds: float = 0.0,
+    idle_rest_seconds: float = 0.0,
 ) -> Poll | None:
     """Decide the next poll of one receiver.
 
@@ -66,6 +73,7 @@ def next_poll(
         busy: the receiver's last poll brought messages.
         wait_time_seconds: the longest poll wanted.
         rest_seconds: the rest wanted after a poll that brought nothing.
+        idle_rest_seconds: the same for a queue that shares its worker with others.
 
     Returns:
         The poll, or None while no credit is free.
@@ -84,6 +92,7 @@ def next_poll(
             wait_seconds=wait_time_seconds,
             rest_seconds=_rest(wait_time_seconds, rest_seconds),
         )
+    rest_seconds = max(rest_seconds, idle_rest_seconds)
     if contention.waiting_busy:
         return Poll(max_messages=1, wait_seconds=0, rest_seconds=max(rest_seconds, YIELD_SECONDS))
     return Poll(
@@ -91,6 +100,18 @@ def next_poll(
         wait_seconds=min(wait_time_seconds, _quiet_wait(credits, contention)),
         rest_seconds=_rest(wait_time_seconds, rest_seconds),
     )
+
+
+def idle_rest_seconds(quiet_seconds: float, most_seconds: float) -> float:
+    """Return the rest between polls of a queue that shares its worker with others.
+
+    Args:
+        quiet_seconds: for how long it has brought nothing.
+        most_seconds: the longest rest wanted; 0 is none.
+    """
+    if quiet_seconds < IDLE_AFTER_SECONDS:
+        return 0.0
+    return min(most_seconds, IDLE_REST * quiet_seconds)
 
 
 def _rest(wait_time_seconds: int, rest_seconds: float) -> float:

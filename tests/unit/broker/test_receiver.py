@@ -1,5 +1,6 @@
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,20 +9,30 @@ import pytest
 from celery_aws.broker.delivery import Deliverable, Delivery, DeliveryBuffer
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import Receiver, UnlimitedCredits
-from celery_aws.core.polling import SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
+from celery_aws.core.polling import IDLE_AFTER_SECONDS, SCARCE_WAIT_SECONDS, TURN_WAIT_SECONDS
 from celery_aws.errors import (
     InvalidRequestError,
     ReceiverFailedError,
     ThrottledError,
     UnreachableError,
 )
+from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
 from celery_aws.names import AmqpQueue, QueueName
-from celery_aws.testing.clock import START
+from celery_aws.testing.clock import START, FakeClock
+from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.acking import LONG_SECONDS
 from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench, message_of, take
 from tests.unit.broker.early import send as send_early
 
 OTHER = AmqpQueue("other")
+
+
+def released(qos: SqsQoS, free: int) -> bool:
+    """Wait until so many credits are free."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while qos.can_consume_max_estimate() != free and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return qos.can_consume_max_estimate() == free
 
 
 def taken(bench: Bench, count: int) -> list[Delivery]:
@@ -424,3 +435,25 @@ class TestEarlyMessages:
         assert bench.visible() == [body]
         assert bench.delivered == []
         assert qos.can_consume_max_estimate() == 1
+
+
+def test_a_quiet_queue_beside_others_may_be_polled_less_often(
+    clock: FakeClock, sqs: MemorySqs
+) -> None:
+    bench = Bench(clock, sqs, idle_backoff_seconds=3_600)
+    qos = bench.new_qos(prefetch_count=8)
+    receiver, other = bench.new_receiver(qos), bench.new_receiver(qos, OTHER)
+    for each in (receiver, other):
+        each.start()
+    assert bench.poll_begins(2)
+
+    bench.clock.advance(IDLE_AFTER_SECONDS)
+    assert sqs.wait_until(lambda: sqs.count("ReceiveMessage") == 4)
+    assert bench.poll_begins(2)
+    bench.clock.advance(SQS_WAIT_TIME_SECONDS_MAX)
+
+    # They rest, for longer than this test has time, and keep no credit meanwhile.
+    assert bench.poll_begins(0)
+    assert released(qos, 8)
+    assert (sqs.count("ReceiveMessage"), receiver.alive) == (4, True)
+    bench.close()

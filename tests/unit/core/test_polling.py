@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 from celery_aws.core.credits import Credits
 from celery_aws.core.polling import (
     BUSY_WAIT_SECONDS,
+    IDLE_AFTER_SECONDS,
     SCARCE_WAIT_SECONDS,
     SHORT_POLL_REST_SECONDS,
     TURN_WAIT_SECONDS,
     YIELD_SECONDS,
     Contention,
     Poll,
+    idle_rest_seconds,
     next_poll,
 )
 from celery_aws.limits import SQS_BATCH_ENTRIES, SQS_WAIT_TIME_SECONDS_MAX
@@ -105,3 +107,33 @@ def test_a_busy_queue_leaves_a_credit_to_each_that_waits() -> None:
     poll = poll_of(prefetch=8, receivers=3, waiting=2, busy=True)
 
     assert poll == Poll(max_messages=6, wait_seconds=BUSY_WAIT_SECONDS)
+
+
+@given(st.floats(0, 1e7), st.floats(0, 3_600))
+def test_only_a_queue_that_is_quiet_for_long_is_polled_less(quiet: float, most: float) -> None:
+    rest = idle_rest_seconds(quiet, most)
+
+    assert 0 <= rest <= most
+    assert idle_rest_seconds(quiet, 0) == 0
+    if quiet < IDLE_AFTER_SECONDS:
+        assert rest == 0
+
+
+def test_the_rest_grows_with_the_quiet_time() -> None:
+    rests = [idle_rest_seconds(minutes * 60, 60) for minutes in (4, 5, 8, 10, 1_000)]
+
+    assert rests == [0, 30, 48, 60, 60]
+
+
+@pytest.mark.parametrize(("receivers", "rest"), [(1, 0), (2, 45)])
+def test_a_queue_alone_is_never_left(receivers: int, rest: float) -> None:
+    poll = next_poll(
+        Credits(prefetch_count=8),
+        Contention(receivers=receivers),
+        busy=False,
+        wait_time_seconds=20,
+        idle_rest_seconds=45,
+    )
+
+    assert poll is not None
+    assert poll.rest_seconds == rest
