@@ -106,7 +106,9 @@ class CeleryWorker:
         if consumer is None:
             return None
         # Celery's "reserved" are those that run or are ready to (celery/worker/strategy.py).
-        tasks, slots = len(_state().reserved_requests), consumer.pool.num_processes or 1
+        tasks = len(_state().reserved_requests)
+        # A pool that was stopped has no processes to count.
+        slots = getattr(consumer.pool, "num_processes", None) or 1
         return WorkInHand(tasks=tasks, undelivered=undelivered, slots=slots)
 
     def add_revoked(self, task_id: str) -> None:

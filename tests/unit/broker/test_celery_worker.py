@@ -400,5 +400,12 @@ class TestWorkInHand:
 
         assert work == WorkInHand(tasks=2, undelivered=3, slots=4)
 
+    def test_a_pool_that_was_stopped_has_one_slot(self, transport: Transport) -> None:
+        prefork(transport)
+
+        work = transport.worker.work_in_hand(undelivered=0)
+
+        assert work == WorkInHand(tasks=0, undelivered=0, slots=1)
+
     def test_without_a_worker_nobody_knows(self, transport: Transport) -> None:
         assert transport.worker.work_in_hand(undelivered=3) is None

@@ -225,14 +225,20 @@ def test_nobody_in_line_is_passed_over(bench: Bench) -> None:
         assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("lingers", [False, True])
 @pytest.mark.parametrize("prefetch_count", [1, 3, 12])
 def test_the_prefetch_count_holds_for_any_number_of_queues(
-    bench: Bench, prefetch_count: int
+    bench: Bench, prefetch_count: int, lingers: bool
 ) -> None:
     queues = [AmqpQueue(f"queue-{number}") for number in range(5)]
     for queue in queues:
         bench.send(*[queue] * 8, queue=queue)
-    qos = bench.new_qos(prefetch_count)
+
+    def work_in_hand() -> WorkInHand | None:
+        work = WorkInHand(tasks=len(qos._held), undelivered=bench.buffer.waiting, slots=1)
+        return work if lingers else None
+
+    qos = SqsQoS(None, bench.acker, prefetch_count, work_in_hand=work_in_hand)
     served: dict[str, int] = dict.fromkeys(queues, 0)
     most = 0
 
