@@ -24,7 +24,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest soak conformance redis format clean
+.PHONY: help demo test lint test-newest test-oldest soak conformance bench redis format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,15 +66,20 @@ soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_R
 conformance: .venv-conformance/.conformance redis ## Run Celery's and kombu's own tests on a local AWS (a part: FILES=test_inspect.py)
 	@.venv-conformance/bin/python -m conformance $(FILES)
 
+# A part of it, written nowhere: BENCH="--rounds 1 --pools prefork2 --latency 8".
+BENCH ?= --write --save docs/explanation/speed.json
+bench: .venv-bench/.bench redis ## Measure ours, stock and Redis in turns, 30 min, and write docs/explanation/speed.md
+	@.venv-bench/bin/python -m bench.speed $(BENCH)
+
 format: .venv/.dev ## Put the code into shape
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 clean: ## Remove the virtual environments and every cache
-	rm -rf .venv .venv-oldest .venv-clean .venv-conformance .conformance .*_cache .hypothesis .coverage dist build
+	rm -rf .venv .venv-oldest .venv-clean .venv-conformance .venv-bench .conformance .*_cache .hypothesis .coverage dist build
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.made .venv-oldest/.made .venv-clean/.made .venv-conformance/.made:
+.venv/.made .venv-oldest/.made .venv-clean/.made .venv-conformance/.made .venv-bench/.made:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or newer is needed: make PYTHON=...")'
 	@echo "Making $(@D)"
 	@$(PYTHON) -m venv $(@D)
@@ -98,6 +103,11 @@ clean: ## Remove the virtual environments and every cache
 .venv-conformance/.conformance: .venv-conformance/.made pyproject.toml
 	@echo "Installing celery-aws[test] and what Celery's own tests need into .venv-conformance"
 	@.venv-conformance/bin/python $(PIP) --editable '.[test]' $(CONFORMANCE)
+	@touch $@
+
+.venv-bench/.bench: .venv-bench/.made pyproject.toml
+	@echo "Installing celery-aws[bench] into .venv-bench"
+	@.venv-bench/bin/python $(PIP) --editable '.[bench]'
 	@touch $@
 
 # Nothing but the package, as a user installs it.

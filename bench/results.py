@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import chord, group
 
-from bench.control.redis_fleet import redis_program
+from bench.redis_server import redis_program
 from bench.results_sides import Side, on_redis, ours, stock
 from bench.results_units import chord_units
 from celery_aws.local import LocalAws

@@ -17,7 +17,7 @@ import redis
 from celery import Celery
 
 from bench.control.fleet import client_process
-from bench.control.redis_fleet import redis_server
+from bench.redis_server import redis_server
 from celery_aws.local.environment import ACCESS_KEY_ID, LOOPBACK, SECRET_ACCESS_KEY
 from celery_aws.testing import FaultProxy, WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment

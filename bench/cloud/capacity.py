@@ -2,7 +2,8 @@
 
 A client without boto3 asks over 32 connections at once: heads and bodies as boto3 writes them,
 sent as they are, answers only looked at for their end. What counts is the CPU time of a request:
-one over it is the capacity, whatever else the machine does meanwhile. ``python -m bench.cloud.capacity``.
+one over it is the capacity, whatever else the machine does meanwhile.
+``python -m bench.cloud.capacity`` prints it.
 """
 
 import json

@@ -12,7 +12,8 @@ from statistics import quantiles
 from typing import Any
 
 from bench.control.fleet import NODES, Fleet, Usage
-from bench.control.redis_fleet import redis_client, redis_program
+from bench.control.redis_fleet import redis_client
+from bench.redis_server import redis_program
 from celery_aws.local import LocalAws
 from celery_aws.testing import Delay
 from celery_aws.testing.fixtures import new_environment

@@ -1,26 +1,15 @@
 """The same four workers on a Redis of their own, to compare with."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from celery import Celery
 
-from bench.control.fleet import APP, NODES, PATIENCE_SECONDS, ROOT
-from celery_aws.local.environment import LOOPBACK
-from celery_aws.local.output import spawn
+from bench.control.fleet import APP, NODES, ROOT
+from bench.redis_server import redis_server
 from celery_aws.testing import WorkerProcess
-
-
-def redis_program() -> str | None:
-    """Return the server's program, None if it is not installed."""
-    return shutil.which("redis-server")
 
 
 @contextmanager
@@ -44,23 +33,3 @@ def redis_client(program: str) -> Iterator[Any]:
         for worker in workers:
             worker.wait_until_ready()
         yield client
-
-
-@contextmanager
-def redis_server(program: str) -> Iterator[str]:
-    """Run Redis on a free port beside the block; yields its URL."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        port = listener.getsockname()[1]
-    with TemporaryDirectory() as folder:
-        arguments = ["--bind", LOOPBACK, "--port", str(port), "--save", "", "--dir", folder]
-        process, output = spawn("redis", [program, *arguments], os.environ)
-        try:
-            assert output.wait_for("(?i)ready to accept connections", PATIENCE_SECONDS)
-            yield f"redis://{LOOPBACK}:{port}/0"
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            output.stop(PATIENCE_SECONDS)

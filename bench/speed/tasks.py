@@ -1,0 +1,15 @@
+"""The app of clients and workers of every side; its configuration comes as JSON."""
+
+import json
+import os
+from typing import Any
+
+from celery import Celery
+
+app: Any = Celery("speed")
+app.conf.update(json.loads(os.environ["BENCH_CONFIG"]))
+
+
+@app.task(name="speed.noop")
+def noop() -> None:
+    """Do nothing: what is left is what a task costs; its result is stored."""
