@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ _PATIENCE_SECONDS = 60.0
 
 #: Before them, a client knows the queue, and its connections are open.
 _WARM_UP_TASKS = 3
+
+#: Tasks of a group, where many are published: their results are held until it is sent.
+_GROUP = 1_000
 
 
 class Client:
@@ -30,9 +33,9 @@ class Client:
         """Make the results table, if there shall be one."""
         self._do("prepare")
 
-    def fill(self, count: int) -> None:
-        """Publish tasks as fast as it goes."""
-        self._do("fill", count)
+    def fill(self, count: int, queues: Sequence[str] = ()) -> None:
+        """Publish tasks as fast as it goes, to the default queue or to these in turns."""
+        self._do("fill", count, *queues)
 
     def single(self, count: int) -> dict[str, float]:
         """Publish tasks one by one; return ``seconds`` and ``cpu_seconds``."""
@@ -50,13 +53,13 @@ class Client:
         return found
 
     def check(self) -> None:
-        """See that the first task of all has ended well."""
+        """See that one of the tasks has ended well."""
         self._do("check")
 
-    def _do(self, what: str, count: int = 0) -> Any:
+    def _do(self, what: str, *arguments: Any) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([what, count]) + "\n")
+        self._process.stdin.write(json.dumps([what, *arguments]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
@@ -86,12 +89,14 @@ class _Publisher:
 
     def __init__(self) -> None:
         # Late: the other process has no configuration for it.
+        from celery import group  # noqa: PLC0415
+
         from bench.speed import tasks  # noqa: PLC0415
 
-        self._app, self._noop = tasks.app, tasks.noop
-        self._first: Any = None
+        self._app, self._noop, self._group = tasks.app, tasks.noop, group
+        self._sent: Any = None
 
-    def prepare(self, _: int) -> None:
+    def prepare(self) -> None:
         backend = str(self._app.conf.result_backend or os.environ.get("CELERY_RESULT_BACKEND"))
         if backend.startswith("aws+"):
             from celery_aws import create_table  # noqa: PLC0415
@@ -101,13 +106,13 @@ class _Publisher:
             # It makes its table when it is first asked for its client.
             assert self._app.backend.client
 
-    def fill(self, count: int) -> None:
-        for _ in range(_WARM_UP_TASKS):
-            self._noop.apply_async()
-        from celery import group  # noqa: PLC0415
-
-        count -= _WARM_UP_TASKS
-        self._first = group(self._noop.si() for _ in range(count)).apply_async()[0]
+    def fill(self, count: int, *queues: str) -> None:
+        for number in range(_WARM_UP_TASKS):
+            self._noop.apply_async(**_to(queues, number))
+        for begin in range(_WARM_UP_TASKS, count, _GROUP):
+            numbers = range(begin, min(begin + _GROUP, count))
+            sent = self._group(self._noop.si().set(**_to(queues, number)) for number in numbers)
+            self._sent = sent.apply_async()[0]
 
     def single(self, count: int) -> dict[str, float]:
         def load() -> None:
@@ -117,21 +122,23 @@ class _Publisher:
         return _timed(load)
 
     def group(self, count: int) -> dict[str, float]:
-        from celery import group  # noqa: PLC0415
-
-        signatures = group(self._noop.si() for _ in range(count))
+        signatures = self._group(self._noop.si() for _ in range(count))
         return _timed(signatures.apply_async)
 
     def round_trips(self, count: int) -> list[float]:
         return [self._round_trip() for _ in range(count)]
 
-    def check(self, _: int) -> None:
-        self._first.get(timeout=_PATIENCE_SECONDS)
+    def check(self) -> None:
+        self._sent.get(timeout=_PATIENCE_SECONDS)
 
     def _round_trip(self) -> float:
         began = time.perf_counter()
         self._noop.apply_async().get(timeout=_PATIENCE_SECONDS)
         return time.perf_counter() - began
+
+
+def _to(queues: Sequence[str], number: int) -> dict[str, str]:
+    return {"queue": queues[number % len(queues)]} if queues else {}
 
 
 def _timed(load: Callable[[], object]) -> dict[str, float]:
@@ -149,8 +156,8 @@ def main() -> None:
     # Whatever else prints would be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
-        what, count = json.loads(line)
-        print(json.dumps(getattr(publisher, what)(count)), file=answers, flush=True)
+        what, *arguments = json.loads(line)
+        print(json.dumps(getattr(publisher, what)(*arguments)), file=answers, flush=True)
 
 
 if __name__ == "__main__":
