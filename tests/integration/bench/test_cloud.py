@@ -86,6 +86,36 @@ def test_items_and_their_units(cloud: Cloud) -> None:
     assert units == {("dynamodb.PutItem", "items"): 3, ("dynamodb.GetItem", "items"): 1}
 
 
+def test_conditions_hold_however_often_they_were_met(cloud: Cloud) -> None:
+    dynamodb = client(cloud, "dynamodb")
+    dynamodb.create_table(
+        TableName="conditions",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def put(name: str, state: str) -> float:
+        answer = dynamodb.put_item(
+            TableName="conditions",
+            Item={"id": {"S": name}, "#": {"S": state}},
+            ConditionExpression="attribute_not_exists(#i) OR #s <> :done",
+            ExpressionAttributeNames={"#i": "id", "#s": "#"},
+            ExpressionAttributeValues={":done": {"S": "done"}},
+            ReturnConsumedCapacity="TOTAL",
+        )
+        return float(answer["ConsumedCapacity"]["CapacityUnits"])
+
+    before = cloud.usage()
+    assert [put(str(n), "begun") for n in range(3)] == [1, 1, 1]
+    put("2", "done")
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        put("2", "begun")
+    found = dynamodb.get_item(TableName="conditions", Key={"id": {"S": "2"}})
+    assert found["Item"]["#"] == {"S": "done"}
+    assert cloud.usage().since(before).count("dynamodb.PutItem", "conditions") == 5
+
+
 def test_latency_is_added_to_what_is_for_aws(cloud: Cloud) -> None:
     sqs = client(cloud, "sqs")
     cloud.set_latency(50)
