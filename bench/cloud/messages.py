@@ -21,6 +21,8 @@ class Message:
     Attributes:
         written_body: the body as a JSON string, quotes included, written once.
         size_bytes: of body and attributes, as SQS bills them.
+        group, deduplication: ids as they were sent; a sequence number has what is in a FIFO queue.
+        hidden: it is in flight or delayed.
         turn: grows with each change of its visibility.
     """
 
@@ -31,8 +33,11 @@ class Message:
     size_bytes: int
     sent_milliseconds: int
     group: str | None = None
+    deduplication: str | None = None
+    sequence: int | None = None
     receives: int = 0
     first_received_milliseconds: int = 0
+    hidden: bool = False
     turn: int = 0
 
     @property
@@ -66,7 +71,15 @@ class Message:
         }
         if self.group is not None:
             found["MessageGroupId"] = self.group
+        if self.sequence is not None:
+            found["SequenceNumber"] = sequence_number(self.sequence)
+            found["MessageDeduplicationId"] = self.deduplication or ""
         return dict(_only(found, names))
+
+
+def sequence_number(number: int) -> str:
+    """Return a sequence number as SQS writes it."""
+    return f"{number:020}"
 
 
 def body_md5(body: str) -> str:

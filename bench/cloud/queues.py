@@ -2,7 +2,7 @@
 
 A poll that waits is answered in the moment in which a message becomes visible; no timer looks for
 it. A receive is filled up to its ten where so many are visible, where AWS brings fewer from a
-shallow queue. Nothing moves to a dead-letter queue, and there are no FIFO queues.
+shallow queue. Nothing moves to a dead-letter queue.
 """
 
 import asyncio
@@ -59,16 +59,17 @@ class Queue:
     @property
     def depth(self) -> tuple[int, int]:
         """How many messages are visible, and how many are not."""
-        hidden = sum(1 for _, _, turn, each in self._hidden if self._is_current(each, turn))
+        hidden = sum(1 for each in self._messages.values() if each.hidden)
         return len(self._messages) - hidden, hidden
 
-    def add(self, message: Message, delay_seconds: float) -> None:
-        """Take a message; :meth:`serve` is for the caller to call."""
+    def add(self, message: Message, delay_seconds: float) -> Message:
+        """Take a message and return it; :meth:`serve` is for the caller to call."""
         self._messages[message.identifier] = message
         if delay_seconds > 0:
             self._hide(message, delay_seconds)
         else:
             self._visible.append(message)
+        return message
 
     def serve(self) -> None:
         """Give what is visible to those who wait, the longest wait first."""
@@ -88,13 +89,9 @@ class Queue:
         visible, known = self._visible, self._messages
         while visible and len(found) < most:
             message = visible.popleft()
-            if message.identifier not in known:
-                continue
-            message.receives += 1
-            if message.receives == 1:
-                message.first_received_milliseconds = int(time.time() * 1000)
-            self._hide(message, visibility_seconds)
-            found.append(message)
+            if message.identifier in known:
+                self._receive(message, visibility_seconds)
+                found.append(message)
         return found
 
     def wait(self, poll: Poll, seconds: float) -> None:
@@ -124,7 +121,7 @@ class Queue:
             self._hide(message, seconds)
             return
         message.turn += 1
-        self._visible.append(message)
+        self._reveal(message)
         self.serve()
 
     def purge(self) -> None:
@@ -142,6 +139,16 @@ class Queue:
                 poll.ends.cancel()
         return polls
 
+    def _receive(self, message: Message, visibility_seconds: float) -> None:
+        message.receives += 1
+        if message.receives == 1:
+            message.first_received_milliseconds = int(time.time() * 1000)
+        self._hide(message, visibility_seconds)
+
+    def _reveal(self, message: Message) -> None:
+        message.hidden = False
+        self._visible.append(message)
+
     def _received(self, handle: str) -> Message | None:
         identifier, separator, _ = handle.partition("#")
         if not separator:
@@ -150,6 +157,7 @@ class Queue:
 
     def _hide(self, message: Message, seconds: float) -> None:
         message.turn += 1
+        message.hidden = True
         until = self.loop.time() + seconds
         heappush(self._hidden, (until, next(self._numbers), message.turn, message))
         if self._timer is None or until < self._timer.when():
@@ -162,14 +170,11 @@ class Queue:
         now = self.loop.time()
         while self._hidden and self._hidden[0][0] <= now:
             _, _, turn, message = heappop(self._hidden)
-            if self._is_current(message, turn):
-                self._visible.append(message)
+            if message.turn == turn and message.identifier in self._messages:
+                self._reveal(message)
         if self._hidden:
             self._timer = self.loop.call_at(self._hidden[0][0], self._show)
         self.serve()
-
-    def _is_current(self, message: Message, turn: int) -> bool:
-        return message.turn == turn and message.identifier in self._messages
 
     def _end(self, poll: Poll) -> None:
         if poll in self._polls:

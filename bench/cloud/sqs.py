@@ -13,7 +13,14 @@ from typing import Any
 from uuid import uuid4
 
 from bench.cloud.answers import Answer, Cancel, RefusedError, Reply, answered
-from bench.cloud.messages import Message, attributes_md5, body_md5, size_bytes
+from bench.cloud.fifo_queue import FifoQueue
+from bench.cloud.messages import (
+    Message,
+    attributes_md5,
+    body_md5,
+    sequence_number,
+    size_bytes,
+)
 from bench.cloud.queues import Poll, Queue
 from bench.cloud.tally import Tally
 from celery_aws.core.billing import billed_requests
@@ -85,10 +92,9 @@ class Sqs:
         """Create a queue, or return the one of this name, whatever its attributes are."""
         name = asked["QueueName"]
         attributes = {key: str(value) for key, value in asked.get("Attributes", {}).items()}
-        if name.endswith(".fifo"):
-            raise RefusedError("InvalidParameterValue", "there are no FIFO queues here")
+        kind = FifoQueue if name.endswith(".fifo") else Queue
         if name not in self._queues:
-            self._queues[name] = Queue(
+            self._queues[name] = kind(
                 name=name, attributes=attributes, tags=asked.get("tags", {}), loop=self._loop
             )
         return {"QueueUrl": f"{self._url}/{name}"}
@@ -236,12 +242,15 @@ class Sqs:
             size_bytes=size_bytes(body, attributes),
             sent_milliseconds=int(time.time() * 1000),
             group=asked.get("MessageGroupId"),
+            deduplication=asked.get("MessageDeduplicationId"),
         )
         delay = asked.get("DelaySeconds", queue.attributes.get("DelaySeconds", 0))
-        queue.add(message, float(delay))
+        message = queue.add(message, float(delay))
         sent = {"MessageId": message.identifier, "MD5OfMessageBody": message.body_md5}
         if attributes:
             sent["MD5OfMessageAttributes"] = attributes_md5(attributes)
+        if message.sequence is not None:
+            sent["SequenceNumber"] = sequence_number(message.sequence)
         return sent
 
 

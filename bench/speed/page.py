@@ -30,7 +30,7 @@ def report(runs: Runs, capacity: Sequence[str], minutes: float) -> Iterator[str]
         ("What must be shown", tables.bounds(runs)),
         ("Emptying a queue of noop tasks with stored results", tables.throughput(runs)),
         ("Publishing, and waiting for results one by one", tables.publishing(runs)),
-        ("Requests, prefork2", tables.requests(runs)),
+        ("Requests of a task that is sent one by one", tables.requests(runs)),
         ("What the cloud takes", iter(capacity)),
     )
     for title, lines in parts:

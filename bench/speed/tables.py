@@ -1,7 +1,7 @@
 """The figures as tables in Markdown: pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bench import prices
@@ -59,13 +59,11 @@ def requests(runs: Runs) -> Iterator[str]:
     """Return the lines of the table of what a task asks for, and what that costs."""
     yield "| | requests a task | dollars a million | by operation |"
     yield "|---|---|---|---|"
+    *_, highest_ms = runs.latencies()
     for latency_ms in runs.latencies():
-        for side in SIDES:
-            found = runs.of(side, _MAIN_POOL, latency_ms)
-            if found:
-                publisher = "stock" if side == "tuned" else side
-                sent = runs.of(publisher, _MAIN_POOL, latency_ms)
-                yield from _request_lines(side, latency_ms, found, sent)
+        for pool in POOLS:
+            if pool == _MAIN_POOL or latency_ms == highest_ms:
+                yield from _request_lines(runs, pool, latency_ms)
 
 
 def bounds(runs: Runs) -> Iterator[str]:
@@ -108,30 +106,25 @@ def _publishing_line(runs: Runs, side: str, latency_ms: float) -> str:
     return _line((f"{NAMES[side]}, {latency_ms:g} ms", *cells))
 
 
-def _request_lines(
-    side: str, latency_ms: float, found: Sequence[Measured], publishers: Sequence[Measured]
-) -> Iterator[str]:
-    ways: Mapping[str, Callable[[Measured], Published | None]] = {
-        "one by one": lambda run: run.single,
-        "as a group": lambda run: run.group,
-    }
-    for way, published in ways.items():
-        if side != "ours" and way == "as a group":
-            continue
-        sent = [each for each in map(published, publishers) if each is not None]
-        asked, dollars = _asked(found, sent)
-        words = ", ".join(
-            f"{name} {n:.2f}" for name, n in asked.most_common() if n >= _SMALLEST_SHARE
-        )
-        cost = "by the hour" if side == "redis" else f"{dollars:.2f}"
-        yield _line(
-            (
-                f"{NAMES[side]}, {way}, {latency_ms:g} ms",
-                f"{sum(asked.values()):.2f}",
-                cost,
-                words,
-            )
-        )
+def _request_lines(runs: Runs, pool: str, latency_ms: float) -> Iterator[str]:
+    for side in SIDES:
+        found = runs.of(side, pool, latency_ms)
+        # Whoever publishes does not know of pools, and is the same on the tuned side.
+        published = runs.of("stock" if side == "tuned" else side, _MAIN_POOL, latency_ms)
+        singles = [each.single for each in published if each.single is not None]
+        groups = [each.group for each in published if each.group is not None]
+        if found and singles:
+            yield _request_line(f"{NAMES[side]}, {pool}, {latency_ms:g} ms", found, singles)
+        if found and groups and side == "ours":
+            where = f"{NAMES[side]}, {pool}, {latency_ms:g} ms, sent as a group"
+            yield _request_line(where, found, groups)
+
+
+def _request_line(where: str, found: Sequence[Measured], sent: Sequence[Published]) -> str:
+    asked, dollars = _asked(found, sent)
+    words = (f"{name} {n:.2f}" for name, n in asked.most_common() if n >= _SMALLEST_SHARE)
+    price = f"{dollars:.2f}" if dollars else "by the hour"
+    return _line((where, f"{sum(asked.values()):.2f}", price, ", ".join(words)))
 
 
 def _asked(found: Sequence[Measured], sent: Sequence[Published]) -> tuple[Counter[str], float]:

@@ -28,8 +28,9 @@ def test_throughput() -> None:
 
 def test_requests_of_tasks_sent_one_by_one_and_as_a_group() -> None:
     lines = list(tables.requests(RUNS))
-    assert lines[2] == ("| celery-aws, one by one, 8 ms | 1.00 | 0.70 | dynamodb.PutItem 1.00 |")
-    assert lines[3].startswith("| celery-aws, as a group, 8 ms |")
+    assert lines[2] == "| celery-aws, prefork2, 8 ms | 1.00 | 0.70 | dynamodb.PutItem 1.00 |"
+    assert lines[3].startswith("| celery-aws, prefork2, 8 ms, sent as a group |")
+    assert lines[4].startswith("| stock, prefork2, 8 ms |")
     assert "by the hour" in lines[5]
 
 

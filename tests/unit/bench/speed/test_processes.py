@@ -7,6 +7,8 @@ import sys
 import pytest
 from bench.speed.processes import CpuSeconds, cpu_seconds, shared_out_bytes
 
+TICK_SECONDS = 0.01
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -19,7 +21,7 @@ def test_a_child_that_has_ended_counts() -> None:
 def test_a_living_child_counts() -> None:
     alone = cpu_seconds(os.getpid(), [])
     with_itself = cpu_seconds(os.getpid(), [os.getpid()])
-    assert with_itself.children >= alone.children + alone.parent
+    assert with_itself.children - alone.children >= alone.parent - TICK_SECONDS
 
 
 def test_a_difference() -> None:
