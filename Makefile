@@ -67,7 +67,7 @@ conformance: .venv-conformance/.conformance redis ## Run Celery's and kombu's ow
 	@.venv-conformance/bin/python -m conformance $(FILES)
 
 # A part of it, written nowhere: BENCH="--rounds 1 --pools prefork2 --latency 8".
-BENCH ?= --write --save docs/explanation/speed.json
+BENCH ?= --write --save .bench/speed.json
 bench: .venv-bench/.bench redis ## Measure ours, stock and Redis in turns, 30 min, and write docs/explanation/speed.md
 	@.venv-bench/bin/python -m bench.speed $(BENCH)
 
@@ -76,7 +76,7 @@ format: .venv/.dev ## Put the code into shape
 	$(BIN)/ruff format $(CODE)
 
 clean: ## Remove the virtual environments and every cache
-	rm -rf .venv .venv-oldest .venv-clean .venv-conformance .venv-bench .conformance .*_cache .hypothesis .coverage dist build
+	rm -rf .venv .venv-oldest .venv-clean .venv-conformance .venv-bench .bench .conformance .*_cache .hypothesis .coverage dist build
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.made .venv-oldest/.made .venv-clean/.made .venv-conformance/.made .venv-bench/.made:

@@ -31,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs, lines, minutes = page.load(asked.load)
     else:
         runs, lines, minutes = _measured(asked)
-    if asked.save:
-        page.save(asked.save, runs, lines, minutes)
     report = list(page.report(runs, lines, minutes))
     print("\n".join(report))
     if asked.write:
@@ -69,8 +67,15 @@ def _measured(asked: argparse.Namespace) -> tuple[Runs, list[str], float]:
     cells = plan.cells(
         sides=asked.sides, pools=asked.pools, latencies_ms=asked.latency, seconds=asked.seconds
     )
-    found = list(_runs(cells, asked.rounds, asked.seconds * _PATIENCE))
-    return Runs(found), lines, (time.monotonic() - began) / 60
+    found: list[Measured] = []
+    minutes = 0.0
+    for each in _runs(cells, asked.rounds, asked.seconds * _PATIENCE):
+        found.append(each)
+        minutes = (time.monotonic() - began) / 60
+        if asked.save:
+            # Whatever stops the next run, half an hour of them shall not be lost.
+            page.save(asked.save, Runs(found), lines, minutes)
+    return Runs(found), lines, minutes
 
 
 def _runs(cells: Sequence[Cell], rounds: int, most_seconds: float) -> Iterator[Measured]:

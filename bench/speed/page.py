@@ -61,6 +61,7 @@ def save(path: Path, runs: Runs, capacity: Sequence[str], minutes: float) -> Non
         "capacity": list(capacity),
         "runs": [each.as_json() for each in runs.all],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found))
 
 

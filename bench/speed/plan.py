@@ -48,10 +48,10 @@ _MAIN_POOL = "prefork2"
 #: Tasks a second that may be expected, with 0 and with 8 ms: how many tasks a run needs.
 _EXPECTED = {
     "ours": {
-        "prefork2": (450, 350),
-        "prefork4": (450, 350),
-        "threads16": (450, 350),
-        "gevent100": (300, 250),
+        "prefork2": (800, 180),
+        "prefork4": (900, 330),
+        "threads16": (900, 600),
+        "gevent100": (600, 500),
     },
     "stock": {
         "prefork2": (8, 8),

@@ -23,20 +23,20 @@ def test_a_run_of_each_side(side: str) -> None:
         side=side,
         pool=POOLS["threads16"],
         latency_ms=1,
-        tasks=40,
-        warm_tasks=10,
+        tasks=30,
+        warm_tasks=8,
         single=3,
         group=12,
-        round_trips=2,
+        round_trips=1,
     )
     found = run(cell, 0, most_seconds=20)
-    assert 20 <= found.tasks <= 30
+    assert 15 <= found.tasks <= 22
     assert found.requests[STORED[side]] == 1
     assert found.parent_cpu > 0
     assert found.memory_mb > 10
     assert found.single is not None
     assert found.group is not None
-    assert len(found.round_trips_ms) == 2
+    assert len(found.round_trips_ms) == 1
 
 
 def test_a_far_away_server() -> None:
