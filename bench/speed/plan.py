@@ -38,7 +38,7 @@ POOLS = {
         Pool(name="prefork2", kind="prefork", concurrency=2, warm_tasks=16),
         Pool(name="prefork4", kind="prefork", concurrency=4, warm_tasks=32),
         Pool(name="threads16", kind="threads", concurrency=16, warm_tasks=32),
-        Pool(name="gevent100", kind="gevent", concurrency=100, warm_tasks=40),
+        Pool(name="gevent100", kind="gevent", concurrency=100, warm_tasks=100),
     )
 }
 
@@ -55,15 +55,15 @@ _EXPECTED = {
     },
     "stock": {
         "prefork2": (8, 8),
-        "prefork4": (16, 16),
+        "prefork4": (16, 50),
         "threads16": (110, 85),
-        "gevent100": (30, 22),
+        "gevent100": (40, 25),
     },
     "tuned": {
         "prefork2": (170, 70),
         "prefork4": (200, 80),
         "threads16": (110, 85),
-        "gevent100": (30, 22),
+        "gevent100": (40, 25),
     },
     "redis": {
         "prefork2": (550, 42),
