@@ -23,8 +23,8 @@ _ROOT = Path(__file__).parent.parent
 _APP = "bench.speed.tasks"
 _MEGABYTE = 1_000_000
 
-#: Until a worker has done what warms it up, and until it has done a task more.
-_WARM_SECONDS, _STALL_SECONDS = 60.0, 30.0
+#: Until workers have done a task more.
+_STALL_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
 
 #: Of the tasks, done before the measurement begins: caches are full, every process has worked.
@@ -61,7 +61,8 @@ class Cost:
     """What a size has cost.
 
     Attributes:
-        requests: of the workers, for a task.
+        tasks_per_second: while they are published too.
+        requests: for a task, those that send it included.
         cpu: seconds of the workers, for 1,000 tasks.
         memory_mb: of all workers, when they were warm.
         growth_mb: by what it was more at the end.
@@ -94,7 +95,6 @@ def measured(size: Size) -> Cost:
         for worker in workers:
             stack.callback(worker.kill)
         client.prepare()
-        client.fill(size.tasks, size.queue_names)
         return _emptied(size, side, workers, client)
 
 
@@ -159,9 +159,13 @@ def _worker(size: Size, number: int, side: Servers) -> WorkerProcess:
 def _emptied(size: Size, side: Servers, workers: Sequence[WorkerProcess], client: Client) -> Cost:
     for worker in workers:
         worker.launch()
-    begin = _when_stored(size.warm_tasks, side, _WARM_SECONDS)
+    for worker in workers:
+        worker.wait_until_ready()
+    client.fill(size.warm_tasks, size.queue_names)
+    begin = _when_stored(size.warm_tasks, side)
     cpu, memory = _cpu(workers), _memory(workers)
-    end = _when_stored(size.tasks, side, _STALL_SECONDS)
+    client.fill(size.tasks - size.warm_tasks, size.queue_names)
+    end = _when_stored(size.tasks, side)
     used, done = _cpu(workers) - cpu, end.since(begin)
     client.check()
     return Cost(
@@ -174,7 +178,7 @@ def _emptied(size: Size, side: Servers, workers: Sequence[WorkerProcess], client
     )
 
 
-def _when_stored(count: int, side: Servers, patience_seconds: float) -> Sample:
+def _when_stored(count: int, side: Servers) -> Sample:
     last = side.sample()
     changed_at = time.monotonic()
     while last.stored < count:
@@ -182,7 +186,7 @@ def _when_stored(count: int, side: Servers, patience_seconds: float) -> Sample:
         found = side.sample()
         if found.stored > last.stored:
             changed_at = time.monotonic()
-        elif time.monotonic() - changed_at > patience_seconds:
+        elif time.monotonic() - changed_at > _STALL_SECONDS:
             raise RuntimeError(f"{found.stored} of {count} tasks done, and no more")
         last = found
     return last
