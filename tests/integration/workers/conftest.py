@@ -24,6 +24,9 @@ HERE = Path(__file__).parent
 #: Seconds within which everything in these tests is expected; far more than it takes.
 PATIENCE_SECONDS = 40
 
+#: Of the log of each worker, in the report of a test that failed.
+SHOWN_CHARACTERS = 20_000
+
 #: In Celery 5.5, and no more in 5.7, every stop of an eventlet worker is an error: its signal
 #: handler writes with eventlet's ``os.write``, which may not (celery/apps/worker.py, ``safe_say``).
 EVENTLET_ENDS_CLEAN = hasattr(celery_worker, "_original_os_write")
@@ -133,8 +136,10 @@ class Project:
         return [item["sk"] for item in table.scan()["Items"] if item["pk"].startswith(kinds)]
 
     def _kill_workers(self) -> None:
-        for worker in self._workers:
+        for number, worker in enumerate(self._workers, 1):
             worker.kill()
+            # pytest shows it if the test has failed.
+            print(f"The end of the log of worker {number}:\n{worker.log[-SHOWN_CHARACTERS:]}")
 
     @cached_property
     def _sqs(self) -> Any:
