@@ -14,7 +14,7 @@ from bench.control.endings import end_workers
 from bench.control.fleet import Fleet
 from bench.control.inspect_commands import inspect_commands
 from bench.control.revoking_commands import revoking_commands
-from bench.control.scene import start_naps
+from bench.control.scene import send_naps, start_naps
 from bench.control.shell_commands import monitor_commands, run_all, shell_commands
 from celery_aws.local import LocalAws
 from celery_aws.testing.fixtures import AwsEnvironment, new_environment
@@ -51,7 +51,7 @@ def outcomes(aws: AwsEnvironment, *, quick: bool) -> list[Outcome]:
         AssertionError: a command was not done, or not by those whom it was for.
     """
     with Fleet(aws, one_shell=quick) as fleet:
-        running, waiting = start_naps(fleet), start_naps(fleet)
+        running, waiting = start_naps(fleet), send_naps(fleet)
         pool, pool_later = pool_commands()
         commands = [
             *inspect_commands(running, waiting),

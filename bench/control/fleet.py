@@ -38,6 +38,9 @@ NODES = (*NORTH, *SOUTH)
 #: Seconds within which everything is expected here; far more than it takes.
 PATIENCE_SECONDS = 30.0
 
+#: Of the log of each worker, after an error.
+SHOWN_CHARACTERS = 20_000
+
 _CLIENT_SECONDS = 60.0
 
 
@@ -111,8 +114,11 @@ class Fleet:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, exc_type: object, *_: object) -> None:
         self._stack.close()
+        if exc_type is not None:
+            for node, worker in self.workers.items():
+                print(f"The end of the log of {node}:\n{worker.log[-SHOWN_CHARACTERS:]}")
 
     @contextmanager
     def counted(self, *, commands: bool = True) -> Iterator[Usage]:

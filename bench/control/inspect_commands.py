@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.control.asked import Command, Replies
 from bench.control.fleet import NODES, NORTH, Fleet, own_queue
-from bench.control.scene import SOON_SECONDS, nodes_of, start_naps
+from bench.control.scene import SOON_SECONDS, nodes_of, send_naps
 
 
 def inspect_commands(running: Mapping[str, str], waiting: Mapping[str, str]) -> list[Command]:
@@ -112,7 +112,7 @@ def _scheduled() -> Command:
 
     return Command(
         text="inspect scheduled",
-        prepare=lambda fleet: due.update(start_naps(fleet, countdown=SOON_SECONDS, expires=1.0)),
+        prepare=lambda fleet: due.update(send_naps(fleet, countdown=SOON_SECONDS, expires=1.0)),
         send=lambda fleet, to: fleet.client.control.inspect(**to).scheduled(),
         verify=lambda _, replies: _are_told(due, replies),
         note="each names the task that is due soon",

@@ -1,6 +1,7 @@
 """What happens in the fleet while it is commanded: tasks that run, wait and are due."""
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,18 +16,30 @@ SOON_SECONDS = 4.5
 STAMP = {"order": "7"}
 
 
-def start_naps(fleet: Fleet, **how: Any) -> dict[str, str]:
-    """Start a task that does not end in every worker; return its id by node."""
+def send_naps(fleet: Fleet, **how: Any) -> dict[str, str]:
+    """Let every worker receive a task that does not end; return its id by node."""
     ids = {node: _nap(fleet, node, **how) for node in NODES}
     _wait_until_received(fleet, ids.items())
     return ids
 
 
+def start_naps(fleet: Fleet) -> dict[str, str]:
+    """Start a task that does not end in every worker; return its id by node."""
+    ids = send_naps(fleet)
+    _wait_until_active(fleet, ids)
+    return ids
+
+
 def start_stamped_naps(fleet: Fleet) -> dict[str, str]:
-    """Start a stamped task in every worker; return its id by node."""
+    """Start a stamped task in every worker; return its id by node.
+
+    One that a child has been sent and has not accepted yet could not be revoked by its stamp: not
+    terminated, because it does not run, nor discarded when it does (celery/worker/control.py,
+    ``revoke_by_stamped_headers``).
+    """
     nap = fleet.client.signature("fleet.nap", (LONG_SECONDS,)).stamp(**STAMP)
     ids = {node: nap.apply_async(queue=own_queue(node)).id for node in NODES}
-    _wait_until_received(fleet, ids.items())
+    _wait_until_active(fleet, ids)
     return ids
 
 
@@ -48,3 +61,10 @@ def _wait_until_received(fleet: Fleet, ids: Iterable[tuple[str, str]]) -> None:
     for node, task_id in ids:
         pattern = rf"Task fleet\.nap\[{re.escape(task_id)}\] received"
         fleet.workers[node].wait_for_log(pattern, PATIENCE_SECONDS)
+
+
+def _wait_until_active(fleet: Fleet, ids: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    inspect = fleet.client.control.inspect(limit=len(NODES), timeout=PATIENCE_SECONDS)
+    while nodes_of(ids, inspect.active() or {}) != set(NODES):
+        assert time.monotonic() < deadline, ids
