@@ -13,6 +13,13 @@ from bench.control.asked import Outcome, by_node
 from bench.control.fleet import NODES, NORTH, PATIENCE_SECONDS, ROOT, Fleet, Usage, command_line
 from bench.control.screen import on_screen
 
+#: Longer than the second of Celery's own, for a busy machine; where the nodes are named, a command
+#: ends with their answers.
+_PATIENTLY = ("--timeout", f"{PATIENCE_SECONDS:g}")
+
+#: Seconds for which it is waited who answers, where nobody is named: the first that is enough.
+_TIMEOUTS_SECONDS = (1, 4, 16)
+
 BACKLOG = "backlog"
 BEAT = "celerybeat@fleet"
 
@@ -137,20 +144,24 @@ def _said(fleet: Fleet, *arguments: str, typed: str = "") -> str:
 
 
 def _status(fleet: Fleet) -> int:
-    said = _said(fleet, "status")
-    assert f"{len(NODES)} nodes online." in said, said
+    said, everybody = "", f"{len(NODES)} nodes online."
+    for seconds in _TIMEOUTS_SECONDS:
+        if everybody not in said:
+            said = _said(fleet, "status", "--timeout", str(seconds))
+    assert everybody in said, said
     return sum(node in said for node in NODES)
 
 
 def _json(fleet: Fleet) -> int:
-    told = json.loads(_said(fleet, "inspect", "--json", "-d", NORTH[0], "ping"))
+    told = json.loads(_said(fleet, "inspect", "--json", *_PATIENTLY, "-d", NORTH[0], "ping"))
     assert told == {NORTH[0]: {"ok": "pong"}}, told
     return len(told)
 
 
 def _limit(fleet: Fleet) -> int:
-    said = _said(fleet, "control", "-d", ",".join(NORTH), "rate_limit", "fleet.add", "300/m")
-    told = fleet.client.control.inspect(NORTH).registered("rate_limit")
+    limit = ("rate_limit", "fleet.add", "300/m")
+    said = _said(fleet, "control", *_PATIENTLY, "-d", ",".join(NORTH), *limit)
+    told = fleet.client.control.inspect(NORTH, timeout=PATIENCE_SECONDS).registered("rate_limit")
     assert all("fleet.add [rate_limit=300/m]" in told[node] for node in NORTH), told
     return sum(f"{node}: OK" in said for node in NODES)
 
@@ -240,6 +251,6 @@ def _beat(fleet: Fleet) -> int:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while control.ping([BEAT]) != [{BEAT: {"ok": "pong"}}]:
                 assert time.monotonic() < deadline, output.tail()
-            told = by_node(control.ping(limit=len(NODES) + 1))
+            told = by_node(control.ping(limit=len(NODES) + 1, timeout=PATIENCE_SECONDS))
     assert set(told) == {*NODES, BEAT}, told
     return len(told)
