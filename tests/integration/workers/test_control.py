@@ -47,7 +47,8 @@ def test_two_workers_obey(project: Project) -> None:
 
 def test_a_worker_hears_nothing_that_was_said_before_it_started(project: Project) -> None:
     app = project.client()
-    killed = project.worker(pool="solo")
+    # Of another queue: its last poll may outlive it, and would be handed the task.
+    killed = project.worker(pool="solo", queues=["other"])
     killed.start()
     (node,) = nodes(app)
     killed.kill()
