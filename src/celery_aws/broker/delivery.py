@@ -45,6 +45,7 @@ class DeliveryBuffer:
         self._changed = threading.Condition()
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         self._signalled = False
+        self._interrupted = False
         self._closed = False
 
     @property
@@ -106,9 +107,19 @@ class DeliveryBuffer:
                 self._clear_signal()
 
     def wait(self, timeout_seconds: float | None) -> bool:
-        """Block until there is something to take; False when the time is up."""
+        """Block until there is something to take; False when the time is up, or interrupted."""
         with self._changed:
-            return self._changed.wait_for(self._has_something, timeout_seconds)
+            self._changed.wait_for(
+                lambda: self._has_something() or self._interrupted, timeout_seconds
+            )
+            self._interrupted = False
+            return self._has_something()
+
+    def interrupt(self) -> None:
+        """Wake whoever waits for something to take, or the next to do so, though nothing comes."""
+        with self._changed:
+            self._interrupted = True
+            self._wake()
 
     def discard(self, receiver: Any) -> list[Any]:
         """Take out everything of one receiver: it was cancelled."""

@@ -348,12 +348,17 @@ class Transport(virtual.Transport):
         _thread.start_new_thread(self._hand_on, (cold,))
 
     def _hand_on(self, cold: bool) -> None:
-        """Give back what was not delivered, and what cannot start any more."""
+        """Give back what was not delivered, and what cannot start any more; let the loop stop.
+
+        Celery's loop looks whether it shall stop when it turns. No signal makes it turn, only a
+        message or a timer, for which it waits two seconds (kombu/asynchronous/timer.py).
+        """
         for receiver in self._receivers():
             receiver.give_back(self.buffer.discard(receiver))
         for channel in list(self.channels) if cold else ():
             channel.give_back_waiting()
         self.acker.hurry()
+        self.buffer.interrupt()
 
     def _receivers(self) -> list[Receiver]:
         return [each for channel in list(self.channels) for each in channel.receivers]

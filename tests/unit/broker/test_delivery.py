@@ -1,5 +1,6 @@
 import select
 import threading
+import time
 
 import pytest
 
@@ -127,6 +128,35 @@ def test_waiting_ends_when_it_is_closed(bench: Bench) -> None:
 
     assert bench.buffer.wait(PATIENCE_SECONDS)
     thread.join()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_waiting_is_interrupted_once(bench: Bench, before: bool) -> None:
+    thread = threading.Thread(target=bench.buffer.interrupt)
+    thread.start()
+    if before:
+        thread.join()
+
+    began = time.monotonic()
+    assert not bench.buffer.wait(PATIENCE_SECONDS)
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
+    thread.join()
+
+    began = time.monotonic()
+    assert not bench.buffer.wait(0.05)
+    assert time.monotonic() - began >= 0.05
+
+
+def test_an_interrupted_loop_finds_nothing_once(bench: Bench, receiver: Receiver) -> None:
+    bench.buffer.fileno()
+    bench.buffer.interrupt()
+    assert readable(bench.buffer)
+
+    assert take(bench.buffer, 1) == []
+
+    assert not readable(bench.buffer)
+    bench.buffer.put(deliveries(receiver, "1"))
+    assert readable(bench.buffer)
 
 
 def test_closing_twice_and_putting_afterwards_is_no_error(bench: Bench, receiver: Receiver) -> None:

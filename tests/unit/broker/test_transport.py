@@ -1,5 +1,6 @@
 """The transport in kombu's event loop and in ``drain_events``."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,6 +126,19 @@ def test_what_celery_raises_after_closing_gives_the_rest_back(
         run_until(hub, lambda: False)
 
     assert sqs.wait_until(lambda: [m.visible_at for m in sqs.messages(NAME)] == [0, 0, 0])
+
+
+def test_a_shutdown_turns_the_event_loop(connection: Connection, hub: Hub) -> None:
+    """Celery looks between two turns whether it shall stop; the next one may be far away."""
+    connection.transport.register_with_event_loop(connection.connection, hub)
+    hub.timer.max_interval = PATIENCE_SECONDS
+    hub.timer.call_after(PATIENCE_SECONDS, lambda: None)
+    began = time.monotonic()
+    connection.transport._shutdown_begins(False)
+
+    next(hub.create_loop())
+
+    assert time.monotonic() - began < PATIENCE_SECONDS / 2
 
 
 def test_drain_events_times_out(connection: Connection) -> None:
