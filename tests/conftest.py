@@ -16,11 +16,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Beside each other, files that start workers come first: at the end, two processes have an end at
+#: the same time if the last files are short.
+LONG_FILES = ("tests/integration/workers/", "tests/integration/", "tests/simulation/")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave soak tests out, whatever else ``-m`` says, unless it names them."""
+    """Order files that run beside each other; leave soak tests out, unless ``-m`` names them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=place_of)
     if "soak" in config.getoption("markexpr"):
         return
     left_out = [item for item in items if item.get_closest_marker("soak")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def place_of(item: pytest.Item) -> int:
+    """Return where the file of a test comes, by its folder."""
+    places = [n for n, folder in enumerate(LONG_FILES) if item.nodeid.startswith(folder)]
+    return places[0] if places else len(LONG_FILES)

@@ -15,7 +15,7 @@ from celery_aws.local import LocalAws
 from tests.integration.workers.chord_scene import ChordProject, chord_scene
 from tests.integration.workers.conftest import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 Canvas = Callable[[ChordProject, Signature], Signature]
 
@@ -103,6 +103,7 @@ def adding_late(chords: ChordProject, body: Signature) -> Signature:
     return chord([chords.task("adding", 0, 7, 0.5), chords.task("echo", 1)], body)
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("canvas", "expected"),
     [
@@ -136,6 +137,7 @@ def test_the_body_runs_once_with_the_results_of_the_header(
     assert [(each.task_id, each.value) for each in chords.effects(name)] == [(result.id, expected)]
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("canvas", "expected"),
     [
@@ -158,6 +160,7 @@ def test_the_body_gets_every_result_of_the_header(
     assert [each.task_id for each in chords.effects(name)] == [result.id]
 
 
+@pytest.mark.oldest
 def test_every_task_of_a_group_as_body_gets_the_results(chords: ChordProject) -> None:
     name = uuid4().hex
     body = group(chords.task("body", name), chords.task("total"))
@@ -168,6 +171,7 @@ def test_every_task_of_a_group_as_body_gets_the_results(chords: ChordProject) ->
     assert [each.value for each in chords.effects(name)] == [[1, 2]]
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("task", ["generated", "chained"])
 def test_a_pool_child_sends_chords(chords: ChordProject, task: str) -> None:
     name = uuid4().hex

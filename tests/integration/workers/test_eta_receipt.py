@@ -21,7 +21,7 @@ from celery_aws.core.schedule import STANDARD
 from tests.integration.workers.conftest import PATIENCE_SECONDS, RecordedProject
 from tests.integration.workers.recording import all_ended
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 TASK = "recorded.early"
 #: Longer than SQS can delay.
@@ -63,7 +63,13 @@ def a_step_that_only_the_worker_can_read(
     return mark_hop(OutgoingMessage(body=body), eta)
 
 
-@pytest.mark.parametrize("made", [from_a_stock_producer, a_step_that_only_the_worker_can_read])
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(from_a_stock_producer, marks=pytest.mark.oldest),
+        a_step_that_only_the_worker_can_read,
+    ],
+)
 def test_what_comes_early_waits_in_the_queue(
     recorded: RecordedProject, made: Callable[[Celery, str, datetime], OutgoingMessage]
 ) -> None:
@@ -131,6 +137,7 @@ class Parked:
         self._schedule.remove(entries)
 
 
+@pytest.mark.oldest
 def test_a_revoke_is_known_to_workers_that_did_not_run(recorded: RecordedProject) -> None:
     recorded.configure(task_ignore_result=False, broker_transport_options={"short_eta_seconds": 1})
     app = recorded.sender
@@ -158,6 +165,7 @@ def test_a_revoke_is_known_to_workers_that_did_not_run(recorded: RecordedProject
     assert recorded.wait_for_messages((0, 0)) == (0, 0)
 
 
+@pytest.mark.oldest
 def test_what_expires_before_its_eta_never_runs(recorded: RecordedProject) -> None:
     """Whether SQS has delayed it or it was parked."""
     recorded.configure(task_ignore_result=False, broker_transport_options={"short_eta_seconds": 1})

@@ -70,11 +70,10 @@ def in_soak(*values: object) -> Any:
     return pytest.param(*values, marks=pytest.mark.soak)
 
 
-@pytest.mark.oldest
 @pytest.mark.parametrize(
     ("kept", "pool"),
     [
-        ("table", "prefork"),
+        pytest.param("table", "prefork", marks=pytest.mark.oldest),
         ("S3", "gevent"),
         in_soak("table", "threads"),
         in_soak("table", "gevent"),

@@ -19,7 +19,7 @@ from celery_aws.limits import SQS_MESSAGE_BYTES
 from celery_aws.names import QueueUrl
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 MIB = SQS_MESSAGE_BYTES
 
@@ -87,7 +87,7 @@ def plain_bytes(body: str) -> int:
 @pytest.mark.parametrize(
     "pool",
     [
-        "prefork",
+        pytest.param("prefork", marks=pytest.mark.oldest),
         "gevent",
         pytest.param("threads", marks=pytest.mark.soak),
         pytest.param("solo", marks=pytest.mark.soak),
