@@ -111,7 +111,6 @@ def test_a_chord_costs_two_writes_a_part(chords: ChordProject, proxy: FaultProxy
 
 
 # 171 to 177 so far, by luck fewer.
-@pytest.mark.xfail(reason="a busy queue's receives bring about one message each", strict=False)
 def test_a_chord_costs_what_it_may_in_all(chords: ChordProject, proxy: FaultProxy) -> None:
     requests, _ = requests_of_a_chord(chords, proxy)
 
