@@ -77,6 +77,8 @@ class Access:
     credentials: Credentials | None = None
     role: AssumedRole | None = None
     client_config: Mapping[str, Any] = field(default_factory=dict)
+    #: False sends every request through boto3.
+    direct_requests: bool = True
 
     def key(self) -> tuple[Any, ...]:
         """Return what tells this access from another, hashable."""
@@ -144,6 +146,7 @@ def access_of(
         credentials=_with_token(credentials, options.session_token, where),
         role=_role_of(options),
         client_config=options.client_config,
+        direct_requests=options.direct_requests,
     )
 
 

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from celery_aws.aws.access import Access, AssumedRole
 from celery_aws.aws.errors import ASSUME_ROLE, translated
 from celery_aws.aws.request_events import meter_session
+from celery_aws.aws.wire.handover import on_before_send
 from celery_aws.config.parsing import shown
 from celery_aws.errors import ConfigurationError
 from celery_aws.process import PerProcess
@@ -93,6 +94,7 @@ def _session(access: Access) -> Any:
     loader = _loaders.get("loader", lambda: session.get_component("data_loader"))
     session.register_component("data_loader", loader)
     meter_session(session)
+    session.register("before-send", on_before_send)
     if access.credentials is not None:
         session.set_credentials(
             access.credentials.access_key_id,

@@ -21,6 +21,7 @@ from celery_aws.aws.table_schema import (
     creation_parameters,
     described,
 )
+from celery_aws.aws.wire.wire import wire_for
 from celery_aws.core.attributes import AttributeValue, Item
 from celery_aws.core.conditions import Condition
 from celery_aws.core.consumed_capacity import RETURN_CONSUMED_CAPACITY
@@ -184,7 +185,8 @@ class DynamoTableService:
             **_conditional(condition),
         }
         with translated("dynamodb", "PutItem", table):
-            answer = self._client().put_item(TableName=table, **request)
+            wire = wire_for("dynamodb", self.access)
+            answer = wire.ask("PutItem", table, {"TableName": table, **request})
         return answer.get("Attributes") or None
 
     def get_item(self, table: TableName, key: Item, *, consistent: bool) -> Item | None:

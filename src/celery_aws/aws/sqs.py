@@ -15,6 +15,7 @@ from celery_aws.aws.access import Access
 from celery_aws.aws.answers import NOT_AWS, member_of
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import error_class, translated
+from celery_aws.aws.wire.wire import Wire, wire_for
 from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.errors import AwsError, ServiceFaultError
 from celery_aws.limits import SQS_WAIT_TIME_SECONDS_MAX
@@ -158,7 +159,8 @@ class SqsQueueService:
     def send(self, url: QueueUrl, message: OutgoingMessage) -> str:
         """Send one message."""
         with translated("sqs", "SendMessage", url):
-            answer = self._client().send_message(QueueUrl=url, **_send_parameters(message))
+            request = {"QueueUrl": url, **_send_parameters(message)}
+            answer = wire_for("sqs", self.access).ask("SendMessage", url, request)
             return str(member_of(answer, "MessageId"))
 
     def send_batch(self, url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
@@ -168,8 +170,8 @@ class SqsQueueService:
             for index, message in enumerate(messages)
         ]
         with translated("sqs", "SendMessageBatch", url):
-            client = self._one_attempt_client(SEND_BATCH_TIMEOUT_SECONDS)
-            answer = client.send_message_batch(QueueUrl=url, Entries=entries)
+            wire = self._one_attempt_wire(SEND_BATCH_TIMEOUT_SECONDS)
+            answer = wire.ask("SendMessageBatch", url, {"QueueUrl": url, "Entries": entries})
         return _failed_entries("SendMessageBatch", url, len(entries), answer)
 
     def receive(
@@ -191,7 +193,7 @@ class SqsQueueService:
         if visibility_timeout_seconds is not None:
             request["VisibilityTimeout"] = visibility_timeout_seconds
         with translated("sqs", "ReceiveMessage", url):
-            answer = self._receive_client(wait_seconds).receive_message(**request)
+            answer = self._receive_wire(wait_seconds).ask("ReceiveMessage", url, request)
             _refuse_page(answer)
         return [_received(message) for message in answer.get("Messages", ())]
 
@@ -201,8 +203,8 @@ class SqsQueueService:
             {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(handles)
         ]
         with translated("sqs", "DeleteMessageBatch", url):
-            client = self._one_attempt_client(SETTLE_TIMEOUT_SECONDS)
-            answer = client.delete_message_batch(QueueUrl=url, Entries=entries)
+            wire = self._one_attempt_wire(SETTLE_TIMEOUT_SECONDS)
+            answer = wire.ask("DeleteMessageBatch", url, {"QueueUrl": url, "Entries": entries})
         return _settlement_failures("DeleteMessageBatch", url, handles, answer)
 
     def change_visibility_batch(
@@ -214,24 +216,25 @@ class SqsQueueService:
             for number, (handle, seconds) in enumerate(timeouts)
         ]
         with translated("sqs", "ChangeMessageVisibilityBatch", url):
-            client = self._one_attempt_client(SETTLE_TIMEOUT_SECONDS)
-            answer = client.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            wire = self._one_attempt_wire(SETTLE_TIMEOUT_SECONDS)
+            request = {"QueueUrl": url, "Entries": entries}
+            answer = wire.ask("ChangeMessageVisibilityBatch", url, request)
         handles = [handle for handle, _ in timeouts]
         return _settlement_failures("ChangeMessageVisibilityBatch", url, handles, answer)
 
     def _client(self) -> Any:
         return client_for("sqs", self.access)
 
-    def _receive_client(self, wait_seconds: int) -> Any:
+    def _receive_wire(self, wait_seconds: int) -> Wire:
         # A half-open connection must end too, as soon after the poll as can be told.
-        return self._one_attempt_client(
+        return self._one_attempt_wire(
             next(each for wait, each in RECEIVE_TIMEOUTS if wait_seconds <= wait)
         )
 
-    def _one_attempt_client(self, read_timeout_seconds: float) -> Any:
+    def _one_attempt_wire(self, read_timeout_seconds: float) -> Wire:
         # Receiver, acker, leases and whoever sends batches have their own back-off, know what else
         # waits, and must hear of every failure.
-        return client_for("sqs", self.access, read_timeout_seconds=read_timeout_seconds, attempts=1)
+        return wire_for("sqs", self.access, read_timeout_seconds=read_timeout_seconds, attempts=1)
 
 
 def _refuse_page(answer: Mapping[str, Any]) -> None:

@@ -176,7 +176,7 @@ def test_a_receive_ends_although_the_network_says_nothing(
 def test_the_deadline_of_a_receive_lies_beyond_its_poll(
     service: SqsQueueService, wait_seconds: int
 ) -> None:
-    config = service._receive_client(wait_seconds).meta.config
+    config = service._receive_wire(wait_seconds).client.meta.config
     assert wait_seconds + 2 <= config.read_timeout <= max(10, wait_seconds + 19)
     assert config.retries["total_max_attempts"] == 1
 

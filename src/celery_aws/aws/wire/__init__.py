@@ -1,0 +1,1 @@
+"""Hot requests past most of botocore: over its connections, with its credentials."""

@@ -1,0 +1,106 @@
+"""Connections that botocore has opened, and messages over them without urllib3 in between.
+
+botocore's HTTP session connects, verifies certificates, sets deadlines and goes through proxies;
+only a connection of its pool that is open and idle is used here. urllib3's part of a request and
+that of botocore's session cost 150 us of CPU; writing the message and reading the answer with
+``http.client``, as urllib3 does, 60. What goes wrong is told as botocore tells it
+(botocore/httpsession.py ``send``).
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError, SSLError
+
+from celery_aws.aws.wire.template import WireRequest
+
+
+class Line:
+    """The way to one URL over the connections of one client; safe to share between threads."""
+
+    def __init__(self, session: Any, url: str) -> None:
+        """Take botocore's HTTP session.
+
+        Raises:
+            AttributeError: it is another than the one that is known here.
+        """
+        self._session = session
+        self._url = url
+        self._pool: Any = None
+        if session._proxy_config.proxy_url_for(url) is None:  # noqa: SLF001
+            self._pool = session._manager.connection_from_url(url)  # noqa: SLF001
+
+    def send(self, request: WireRequest) -> AWSResponse:
+        """Send a request, once, and return the answer, read to its end.
+
+        Raises:
+            HTTPClientError: as botocore's session raises it.
+        """
+        connection = self._open_connection()
+        if connection is None:
+            return self._session.send(request.prepared())
+        is_reusable = False
+        try:
+            answer, is_reusable = self._exchange(connection.sock, request)
+        finally:
+            # Also if the thread or greenlet is killed: half an answer must not be read by another.
+            if not is_reusable:
+                connection.close()
+            self._pool._put_conn(connection)  # noqa: SLF001
+        return answer
+
+    def _open_connection(self) -> Any:
+        if self._pool is None:
+            return None
+        connection = self._pool._get_conn()  # noqa: SLF001 - checks that it was not dropped
+        if connection.sock is not None:
+            return connection
+        self._pool._put_conn(connection)  # noqa: SLF001
+        return None
+
+    def _exchange(self, sock: Any, request: WireRequest) -> tuple[AWSResponse, bool]:
+        with self._told_as_botocore_does(request):
+            # Who closes while it is still being written to may have answered already.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._write(sock, request)
+            response = HTTPResponse(sock, method="POST")
+            response.begin()
+            content = response.read()
+        answer = answer_of(request.url, response.status, response.headers, content)
+        return answer, not response.will_close
+
+    def _write(self, sock: Any, request: WireRequest) -> None:
+        try:
+            sock.sendall(request.message())
+        except TimeoutError as error:
+            raise ConnectionClosedError(error=error, endpoint_url=request.url) from error
+
+    @contextmanager
+    def _told_as_botocore_does(self, request: WireRequest) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        except ssl.SSLError as error:
+            raise SSLError(endpoint_url=request.url, error=error) from error
+        except (OSError, HTTPException) as error:
+            raise ConnectionClosedError(error=error, endpoint_url=request.url) from error
+
+
+def answer_of(url: str, status: int, headers: Any, content: bytes) -> AWSResponse:
+    """Return an answer that was read as botocore's session returns one."""
+    return AWSResponse(url, status, headers, _Read(content))
+
+
+class _Read:
+    """Content as urllib3 hands it to botocore."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._content
