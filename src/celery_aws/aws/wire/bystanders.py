@@ -60,5 +60,8 @@ def _is_botocores(method: Any) -> bool:
 
 
 def _package(handler: Any) -> str:
-    module: str = getattr(handler, "__module__", None) or type(handler).__module__
+    function = getattr(handler, "__func__", handler)
+    # Not its __module__, which functools.wraps makes that of what it wraps.
+    is_function = isinstance(function, FunctionType)
+    module: str = function.__globals__["__name__"] if is_function else type(handler).__module__
     return module.partition(".")[0]

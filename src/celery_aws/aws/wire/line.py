@@ -8,6 +8,7 @@ that of botocore's session cost 150 us of CPU; writing the message and reading t
 """
 
 import ssl
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
@@ -30,9 +31,11 @@ class Line:
         """
         self._session = session
         self._url = url
-        self._pool: Any = None
+        self._manager: Any = None
         if session._proxy_config.proxy_url_for(url) is None:  # noqa: SLF001
-            self._pool = session._manager.connection_from_url(url)  # noqa: SLF001
+            self._manager = session._manager  # noqa: SLF001
+        # Not held: a session that is closed lets go of its pool, which then closes.
+        self._pool: weakref.ref[Any] | None = None
 
     def send(self, request: WireRequest) -> AWSResponse:
         """Send a request, once, and return the answer, read to its end.
@@ -40,7 +43,8 @@ class Line:
         Raises:
             HTTPClientError: as botocore's session raises it.
         """
-        connection = self._open_connection()
+        pool = self._pool_of_session()
+        connection = None if pool is None else _open_connection(pool)
         if connection is None:
             return self._session.send(request.prepared())
         is_reusable = False
@@ -50,26 +54,25 @@ class Line:
             # Also if the thread or greenlet is killed: half an answer must not be read by another.
             if not is_reusable:
                 connection.close()
-            self._pool._put_conn(connection)  # noqa: SLF001
+            pool._put_conn(connection)  # noqa: SLF001
         return answer
 
-    def _open_connection(self) -> Any:
-        if self._pool is None:
-            return None
-        connection = self._pool._get_conn()  # noqa: SLF001 - checks that it was not dropped
-        if connection.sock is not None:
-            return connection
-        self._pool._put_conn(connection)  # noqa: SLF001
-        return None
+    def _pool_of_session(self) -> Any:
+        """Return urllib3's pool of connections, or None if a proxy is in between."""
+        pool = None if self._pool is None else self._pool()
+        if pool is None and self._manager is not None:
+            pool = self._manager.connection_from_url(self._url)
+            self._pool = weakref.ref(pool)
+        return pool
 
     def _exchange(self, sock: Any, request: WireRequest) -> tuple[AWSResponse, bool]:
         with self._told_as_botocore_does(request):
             # Who closes while it is still being written to may have answered already.
             with suppress(BrokenPipeError, ConnectionResetError):
                 self._write(sock, request)
-            response = HTTPResponse(sock, method="POST")
-            response.begin()
-            content = response.read()
+            with HTTPResponse(sock, method="POST") as response:
+                response.begin()
+                content = response.read()
         answer = answer_of(request.url, response.status, response.headers, content)
         return answer, not response.will_close
 
@@ -89,6 +92,14 @@ class Line:
             raise SSLError(endpoint_url=request.url, error=error) from error
         except (OSError, HTTPException) as error:
             raise ConnectionClosedError(error=error, endpoint_url=request.url) from error
+
+
+def _open_connection(pool: Any) -> Any:
+    connection = pool._get_conn()  # noqa: SLF001 - checks that it was not dropped
+    if connection.sock is not None:
+        return connection
+    pool._put_conn(connection)  # noqa: SLF001
+    return None
 
 
 def answer_of(url: str, status: int, headers: Any, content: bytes) -> AWSResponse:

@@ -2,10 +2,12 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -45,9 +47,10 @@ class Recorded:
         signature = headers["Authorization"]
         scope = signature.split("Credential=")[1].split(",")[0].split("/")
         names = signature.split("SignedHeaders=")[1].split(",")[0].split(";")
+        path = urlsplit(self.raw.split(b" ", 2)[1].decode()).path
         request = AWSRequest(
             "POST",
-            f"http://{headers['Host']}{self.raw.split(b' ', 2)[1].decode()}",
+            f"http://{headers['Host']}{path}",
             headers={name: value for name, value in headers.items() if name.lower() in names},
             data=self.body,
         )
@@ -58,9 +61,9 @@ class Recorded:
 
 
 class Recorder:
-    """Answers every request with the same; ``answer`` may be replaced."""
+    """Answers every request with the same; ``answer`` may be replaced, and empty is none."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.requests: list[Recorded] = []
         self.connections = 0
         self.answer = answer(b"{}")
@@ -68,12 +71,15 @@ class Recorder:
         self.answers_left: int | None = None
         self.closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._tls = tls
+        self._host = host
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{self._host}:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
         while True:
@@ -96,11 +102,18 @@ class Recorder:
             thread.join()
 
     def _talk(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client has refused the certificate
+                return
+            self._sockets.append(connection)
         with connection, connection.makefile("rb") as lines:
             while (head := _head(lines)) is not None:
                 length = int(re.search(rb"content-length: (\d+)", head.lower())[1])  # type: ignore[index]
                 self.requests.append(Recorded(head + lines.read(length)))
-                connection.sendall(self.answer)
+                if self.answer:
+                    connection.sendall(self.answer)
                 if self.answers_left is not None:
                     self.answers_left -= 1
                     if self.answers_left <= 0:
@@ -122,8 +135,8 @@ def answer(content: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
-    recorder = Recorder()
+def recording(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Recorder]:
+    recorder = Recorder(tls, host)
     thread = threading.Thread(target=recorder.serve)
     thread.start()
     try:
