@@ -7,6 +7,7 @@ with it. What one of them does not do as AWS does is marked: ``aws_only`` for th
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -30,12 +31,16 @@ TABLE_SERVERS = ["local_aws"] if folder() is None else ["local_aws", "dynamodb_l
 
 TABLE_SERVICES = ["memory", *TABLE_SERVERS]
 
+#: Behind the name of a server: every request goes through boto3.
+BY_BOTO3 = "_by_boto3"
 
-@pytest.fixture(params=["memory", "local AWS"])
+
+@pytest.fixture(params=["memory", "local AWS", "local AWS by boto3"])
 def queue_service(request: pytest.FixtureRequest) -> QueueService:
     if request.param == "memory":
         return MemorySqs()
-    return SqsQueueService(local_access(request))
+    access = local_access(request)
+    return SqsQueueService(replace(access, direct_requests=request.param == "local AWS"))
 
 
 @pytest.fixture(params=["memory", "local AWS"])
@@ -80,11 +85,13 @@ def table_service(request: pytest.FixtureRequest) -> TableService:
 
 def table_access(request: pytest.FixtureRequest) -> Access:
     """Return the way to the server that ``request.param``, one of TABLE_SERVERS, names."""
-    server: LocalAws | DynamoDbLocal = request.getfixturevalue(request.param)
+    name: str = request.param
+    server: LocalAws | DynamoDbLocal = request.getfixturevalue(name.removesuffix(BY_BOTO3))
     return Access(
         region="us-east-1",
         endpoint_url=server.endpoint_url,
         credentials=Credentials(access_key_id="test", secret_access_key="test"),
+        direct_requests=not name.endswith(BY_BOTO3),
     )
 
 
@@ -93,7 +100,8 @@ def _skip_what_a_table_server_does_not_do(request: pytest.FixtureRequest) -> Non
     for server, marker in (("local_aws", "aws_only"), ("dynamodb_local", "not_in_dynamodb_local")):
         difference = request.node.get_closest_marker(marker)
         callspec = getattr(request.node, "callspec", None)
-        if difference and callspec is not None and server in callspec.params.values():
+        parameters = [] if callspec is None else callspec.params.values()
+        if difference and (server in parameters or f"{server}{BY_BOTO3}" in parameters):
             pytest.skip(f"{server} differs from AWS: {difference.args[0]}")
 
 

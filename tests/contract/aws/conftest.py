@@ -6,10 +6,12 @@ import pytest
 
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.names import TableName
-from tests.contract.conftest import TABLE_SERVICES, table_service
+from tests.contract.conftest import BY_BOTO3, TABLE_SERVERS, TABLE_SERVICES, table_service
 
 
-@pytest.fixture(scope="module", params=TABLE_SERVICES)
+@pytest.fixture(
+    scope="module", params=[*TABLE_SERVICES, *(f"{server}{BY_BOTO3}" for server in TABLE_SERVERS)]
+)
 def service(request: pytest.FixtureRequest) -> TableService:
     return table_service(request)
 
