@@ -22,14 +22,7 @@ def request(
     **config: Any,
 ) -> AWSPreparedRequest:
     """Return a request as botocore makes it, then with headers changed or removed."""
-    made: list[AWSPreparedRequest] = []
-
-    def answered(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        made.append(request)
-        return answer_of(request.url, 200, {}, b"{}")
-
-    session = botocore.session.Session()
-    session.register("before-send", answered)
+    made, session = made_by_session()
     session.set_credentials(credentials.access_key, credentials.secret_key, credentials.token)
     client = session.create_client(
         "sqs", region_name="eu-west-1", endpoint_url=url, config=Config(**config)
@@ -41,6 +34,19 @@ def request(
         if value is not None:
             made[0].headers[name] = value
     return made[0]
+
+
+def made_by_session() -> tuple[list[AWSPreparedRequest], Any]:
+    """Return the requests of a session of botocore's, which are answered here, and the session."""
+    made: list[AWSPreparedRequest] = []
+
+    def answered(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        made.append(request)
+        return answer_of(request.url, 200, {}, b"{}")
+
+    session = botocore.session.Session()
+    session.register("before-send", answered)
+    return made, session
 
 
 def learned(*args: Any, **kwargs: Any) -> RequestTemplate:
@@ -99,6 +105,29 @@ def test_credentials_with_a_token_or_of_another_account_do_not_fit(
     assert template.fits(ReadOnlyCredentials("other", "pair", None))
     assert not template.fits(TEMPORARY)
     assert not template.fits(_OfAccount())
+
+
+@pytest.mark.parametrize(
+    "table", ["celery", "arn:aws:dynamodb:eu-west-1:999999999999:table/celery"]
+)
+def test_an_endpoint_may_be_that_of_an_account(
+    bare_environment: pytest.MonkeyPatch, table: str
+) -> None:
+    # Which one it is, botocore knows by the credentials and by the table's ARN.
+    bare_environment.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    bare_environment.setenv("AWS_SECRET_ACCESS_KEY", "se/cr+et")
+    bare_environment.setenv("AWS_ACCOUNT_ID", "123456789012")
+    made, session = made_by_session()
+    client = session.create_client("dynamodb", region_name="eu-west-1")
+    credentials = session.get_credentials().get_frozen_credentials()
+    client.put_item(TableName=table, Item={"id": {"S": "1"}})
+    template = template_of(made[0], credentials)
+    assert template is not None
+    if getattr(credentials, "account_id", None) is not None:
+        account = "999999999999" if table.startswith("arn") else "123456789012"
+        assert template.host == f"{account}.ddb.eu-west-1.amazonaws.com"
+        assert not template.fits(KEYS)
+    assert template.fits(credentials)
 
 
 class _OfAccount:
