@@ -7,9 +7,9 @@ fields, whether to try again, its back-off, its retry quota. So nothing is sent 
 rule of botocore's is written down again. Facts: botocore/endpoint.py ``_do_get_response``.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -37,27 +37,24 @@ class FirstAttempt:
         self.requests = 0
 
 
-class _Thread(threading.local):
-    expected: FirstAttempt | None = None
-
-
-_thread = _Thread()
+# Each thread and each greenlet has its own, whether or not gevent has patched threads.
+_expected: ContextVar[FirstAttempt | None] = ContextVar("celery_aws_first_attempt", default=None)
 
 
 @contextmanager
 def first_attempt(event_name: str, outcome: "Outcome | None" = None) -> Iterator[FirstAttempt]:
     """Look at the first request of a call that this thread now makes, or give it its outcome."""
     expected = FirstAttempt(event_name, outcome)
-    _thread.expected = expected
+    token = _expected.set(expected)
     try:
         yield expected
     finally:
-        _thread.expected = None
+        _expected.reset(token)
 
 
 def on_before_send(event_name: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
     """Look at a request or answer it; botocore's handler for ``before-send``."""
-    expected = _thread.expected
+    expected = _expected.get()
     if expected is None or expected.event_name != event_name:
         return None
     expected.requests += 1

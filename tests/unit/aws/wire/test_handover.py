@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+import gevent
 import pytest
 from botocore.exceptions import ConnectionClosedError
 
@@ -55,5 +56,14 @@ def test_threads_do_not_take_each_others_answers() -> None:
         thread = threading.Thread(target=lambda: seen.append(on_before_send(SEND, REQUEST)))
         thread.start()
         thread.join()
+        assert seen == [None]
+        assert on_before_send(SEND, REQUEST) is ANSWER
+
+
+def test_greenlets_do_not_take_each_others_answers() -> None:
+    seen: list[object] = []
+    with first_attempt(SEND, ANSWER):
+        # gevent has patched nothing here, so a local of the thread would be shared.
+        gevent.spawn(lambda: seen.append(on_before_send(SEND, REQUEST))).join()
         assert seen == [None]
         assert on_before_send(SEND, REQUEST) is ANSWER
