@@ -42,7 +42,6 @@ def test_bytes_are_written_in_base64() -> None:
         sent(Entries=[sent(), sent(MessageGroupId=7)]),
         {"Item": {"id": {"B": object()}}},
     ],
-    ids=repr,
 )
 def test_what_botocore_would_write_otherwise_or_refuse_is_left_to_it(
     parameters: dict[str, Any],

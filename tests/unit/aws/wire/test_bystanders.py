@@ -50,7 +50,11 @@ def test_a_handler_of_somebody_else_is_found(access: Access, event: str) -> None
     assert hooked_by_others(client, "SendMessage")
 
 
-@pytest.mark.parametrize("handler", [Tool(), wrapping, functools.partial(looked_at)], ids=repr)
+@pytest.mark.parametrize(
+    "handler",
+    [Tool(), wrapping, functools.partial(looked_at)],
+    ids=["object", "wrapper", "partial"],
+)
 def test_a_handler_may_be_any_object(access: Access, handler: Any) -> None:
     client = client_for("sqs", access)
     client.meta.events.register_first("before-send", handler)
@@ -63,7 +67,9 @@ def test_a_handler_of_another_operation_is_none_of_ours(access: Access) -> None:
     assert not hooked_by_others(client, "SendMessage")
 
 
-@pytest.mark.parametrize("patched", [looked_at, wrapping, Tool()], ids=repr)
+@pytest.mark.parametrize(
+    "patched", [looked_at, wrapping, Tool()], ids=["function", "wrapper", "object"]
+)
 def test_a_patch_of_botocores_calls_is_found(monkeypatch: pytest.MonkeyPatch, patched: Any) -> None:
     monkeypatch.setattr(BaseClient, "_make_api_call", patched)
     assert calls_are_patched()

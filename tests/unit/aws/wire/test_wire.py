@@ -318,7 +318,6 @@ def test_the_option_sends_all_through_boto3(canned_aws: CannedAws, access: Acces
         {"retries": {"mode": "adaptive", "max_attempts": 2}},
         {"signature_version": UNSIGNED},
     ],
-    ids=repr,
 )
 def test_what_no_template_carries_goes_through_boto3(
     canned_aws: CannedAws, access: Access, config: dict[str, Any]
@@ -334,7 +333,6 @@ def test_what_no_template_carries_goes_through_boto3(
         {"max_pool_connections": 1},
         {"tcp_keepalive": True},
     ],
-    ids=repr,
 )
 def test_what_a_template_carries_is_direct(
     canned_aws: CannedAws, access: Access, config: dict[str, Any]
