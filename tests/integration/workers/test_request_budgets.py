@@ -123,7 +123,6 @@ def test_a_burst_costs_no_more_than_tasks_that_wait(scene: Scene) -> None:
     check(requests, TASKS + 2)
 
 
-@pytest.mark.xfail(reason="every task is sent in a request of its own", strict=True)
 def test_a_group_costs_a_share_of_three_requests(scene: Scene) -> None:
     quiet = scene.client.signature("proj.quiet")
     group(quiet.clone() for _ in range(TASKS)).apply_async(app=scene.client)
