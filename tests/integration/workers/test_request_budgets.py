@@ -125,7 +125,7 @@ def test_a_burst_costs_no_more_than_tasks_that_wait(scene: Scene) -> None:
 
 def test_a_group_costs_a_share_of_three_requests(scene: Scene) -> None:
     quiet = scene.client.signature("proj.quiet")
-    group(quiet.clone() for _ in range(TASKS)).apply_async(app=scene.client)
+    group(quiet.clone() for _ in range(TASKS)).apply_async()
 
     with scene.worker("prefork", 2):
         requests = scene.requests_until_done()
