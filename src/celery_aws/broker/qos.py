@@ -18,7 +18,7 @@ from celery_aws.broker.acker import Acker
 from celery_aws.broker.message import SqsMessage
 from celery_aws.core.credits import Credits
 from celery_aws.core.lingering import WorkInHand, linger_seconds, worth_asking
-from celery_aws.core.polling import Contention, Poll, next_poll
+from celery_aws.core.polling import Contention, Poll, may_double, next_poll
 from celery_aws.core.rejection import Fate, Rejection
 from celery_aws.limits import SQS_BATCH_ENTRIES
 
@@ -245,6 +245,24 @@ class SqsQoS:
                 ticket.lingers_since = None
                 self._line.remove(ticket)
                 self._wake_first()
+
+    def can_double(self) -> bool:
+        """Tell whether the credits of a second receive are free that nobody else needs."""
+        with self._lock:
+            credits_ = self._within_slots(self._free_slots())
+            return (
+                credits_ is not None
+                and may_double(credits_, self._receivers)
+                and self.can_consume()
+            )
+
+    def reserve_double(self) -> bool:
+        """Reserve the credits of a second receive, if they are free; waits for nothing."""
+        with self._lock:
+            if not self.can_double():
+                return False
+            self._credits = self._credits.reserve(SQS_BATCH_ENTRIES)
+            return True
 
     def overdraw(self, messages: int) -> None:
         """Reserve credits at once, free or not."""

@@ -20,10 +20,11 @@ from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.reception import Reception
+from celery_aws.broker.second_poll import SecondPoll
 from celery_aws.broker.status import delivery_record
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
-from celery_aws.core.polling import Poll, idle_rest_seconds
+from celery_aws.core.polling import BUSY_WAIT_SECONDS, Poll, idle_rest_seconds
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import AwsError, ReceiverFailedError
 from celery_aws.limits import SQS_BATCH_ENTRIES
@@ -52,6 +53,12 @@ class CreditSource(Protocol):
     ) -> Poll | None:
         """Wait for credits; None once withdrawn."""
 
+    def can_double(self) -> bool:
+        """Tell whether there is room for a second receive."""
+
+    def reserve_double(self) -> bool:
+        """Reserve the credits of one; False if they are not free."""
+
     def overdraw(self, messages: int) -> None:
         """Reserve credits that may not be free."""
 
@@ -61,6 +68,10 @@ class CreditSource(Protocol):
 
 #: Seconds within which a long poll is answered for which there are messages.
 ANSWER_SECONDS = 0.25
+
+
+#: Seconds within which a second poll has ended that was under way; then nobody waits for it.
+SECOND_POLL_SECONDS = BUSY_WAIT_SECONDS + 10.0
 
 
 class UnlimitedCredits:
@@ -88,6 +99,14 @@ class UnlimitedCredits:
             rest_seconds=rest_seconds,
         )
 
+    def can_double(self) -> bool:
+        """One at a time: nothing bounds what waits for the consumer."""
+        return False
+
+    def reserve_double(self) -> bool:
+        """See :meth:`can_double`."""
+        return False
+
     def overdraw(self, messages: int) -> None:
         """Any number is free."""
 
@@ -102,7 +121,6 @@ class Receiver(BackgroundThread):
         queue: Celery's name of the queue.
         last_poll: when SQS last answered a poll, or None; readable from any thread.
         draining: receive nothing any more, although the consumer is not cancelled yet.
-        polling: in a long poll now.
 
     Args:
         queue: Celery's name of the queue.
@@ -132,7 +150,7 @@ class Receiver(BackgroundThread):
         self.queue = queue
         self.last_poll: datetime | None = None
         self.draining = False
-        self.polling = False
+        self._polling = False
         self._polls_since = 0.0
         self._answered = threading.Event()
         self._puts_off = puts_off
@@ -146,6 +164,9 @@ class Receiver(BackgroundThread):
         self._quiet_since = reception.clock.monotonic()
         self._failures = 0
         self._stop_rest = threading.Event()
+        self._second = SecondPoll(
+            queue, reserve=credit_source.reserve_double, receive=self._receive_beside
+        )
         # Before the thread starts: the first of several receivers must know that it is not
         # alone, or its first long poll takes the credits of all.
         self._credits.join()
@@ -177,6 +198,13 @@ class Receiver(BackgroundThread):
         except Exception as error:
             logger.critical("receiver of queue %s failed", self.queue, exc_info=True)
             self._buffer.put_failure(ReceiverFailedError(self.queue, error))
+        finally:
+            self._second.stop(timeout_seconds=SECOND_POLL_SECONDS)
+
+    @property
+    def polling(self) -> bool:
+        """True while a poll is under way that SQS may hand a message to."""
+        return self._polling or self._second.polling
 
     @property
     def _ending(self) -> bool:
@@ -186,6 +214,7 @@ class Receiver(BackgroundThread):
         """End every wait but the long poll itself, which cannot be called back."""
         self._credits.withdraw(self._ticket)
         self._stop_rest.set()
+        self._second.stop(timeout_seconds=0)
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand one message to Celery, or give it back if the consumer is gone.
@@ -230,8 +259,31 @@ class Receiver(BackgroundThread):
             self.give_back(deliveries)
         elif deliveries:
             self._put(deliveries)
+            self._call_second(len(deliveries))
         else:
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
+
+    def _call_second(self, found: int) -> None:
+        # Not where others come first: they would have to be asked before each receive.
+        if found >= self._ticket.most > 1 and not self._higher and self._credits.can_double():
+            self._second.call()
+
+    def _receive_beside(self) -> int:
+        """Receive once, in the thread of the second poll, with credits that it has reserved."""
+        deliveries: list[Delivery] = []
+        try:
+            if not self._ending:
+                deliveries = self.ask(SQS_BATCH_ENTRIES, wait_seconds=BUSY_WAIT_SECONDS)
+        except AwsError as error:
+            # The receiver meets the same, tells it and tries again.
+            logger.debug("queue %s: a second receive failed: %s", self.queue, error)
+        finally:
+            self._credits.release(SQS_BATCH_ENTRIES - len(deliveries))
+        if self._ending:
+            self.give_back(deliveries)
+        elif deliveries:
+            self._put(deliveries)
+        return len(deliveries)
 
     def _note_found(self, found: bool) -> None:
         now = self._reception.clock.monotonic()
@@ -263,21 +315,21 @@ class Receiver(BackgroundThread):
         try:
             return self.ask(poll.max_messages, wait_seconds=wait_seconds)
         finally:
-            self.polling = False
+            self._polling = False
             self._answered.set()
 
     def _begin_poll(self, wait_seconds: int) -> None:
         self._polls_since = self._reception.clock.monotonic()
         if wait_seconds > 0:
             self._answered.clear()
-            self.polling = True
+            self._polling = True
 
     def polls_in_vain(self) -> bool:
         """Tell whether a long poll is under way that found nothing; from any receiver's thread.
 
         SQS answers one at once if there is something: so a young one is waited for.
         """
-        if not self.polling:
+        if not self._polling:
             return False
         age_seconds = self._reception.clock.monotonic() - self._polls_since
         left_seconds = ANSWER_SECONDS - age_seconds

@@ -102,6 +102,16 @@ def next_poll(
     )
 
 
+def may_double(credits: Credits, receivers: int) -> bool:  # noqa: A002 - the field's own word
+    """Tell whether a receiver may ask for ten messages more while it asks for some.
+
+    Args:
+        credits: the channel's books.
+        receivers: of the channel; a full receive of each is left to them.
+    """
+    return credits.free is None or credits.free >= SQS_BATCH_ENTRIES * (1 + receivers)
+
+
 def idle_rest_seconds(quiet_seconds: float, most_seconds: float) -> float:
     """Return the rest between polls of a queue that shares its worker with others.
 

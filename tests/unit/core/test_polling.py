@@ -13,6 +13,7 @@ from celery_aws.core.polling import (
     Contention,
     Poll,
     idle_rest_seconds,
+    may_double,
     next_poll,
 )
 from celery_aws.limits import SQS_BATCH_ENTRIES, SQS_WAIT_TIME_SECONDS_MAX
@@ -137,3 +138,17 @@ def test_a_queue_alone_is_never_left(receivers: int, rest: float) -> None:
 
     assert poll is not None
     assert poll.rest_seconds == rest
+
+
+@pytest.mark.parametrize(
+    ("free", "receivers", "expected"),
+    [(19, 1, False), (20, 1, True), (20, 2, False), (30, 2, True)],
+)
+def test_a_second_receive_leaves_a_full_one_to_each_receiver(
+    free: int, receivers: int, expected: bool
+) -> None:
+    assert may_double(Credits(prefetch_count=free + 7, held=7), receivers) is expected
+
+
+def test_without_a_limit_there_is_always_room_for_a_second_receive() -> None:
+    assert may_double(Credits(), 16)
