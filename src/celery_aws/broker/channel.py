@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 from queue import Empty
 from typing import Any
 
@@ -57,6 +58,7 @@ class Channel(Publishing):
         self._receivers: dict[str, list[Receiver]] = {}
         self._transient_consumers: dict[str, TransientConsumer] = {}
         self._undecided = {}
+        self._received_tags = count(1)
         self._pid = os.getpid()
 
     def basic_consume(
@@ -223,6 +225,10 @@ class Channel(Publishing):
         """Decode a body of an envelope."""
         return decode_body(body, encoding)
 
+    def _new_received_tag(self) -> str:
+        # Of this channel alone, so a number will do: a UUID for each message has its price.
+        return str(next(self._received_tags))
+
     def _note_consumer(self, consumer_tag: str, queue: str) -> None:
         self._tag_to_queue[consumer_tag] = queue
         self._active_queues.append(queue)
@@ -266,7 +272,7 @@ class Channel(Publishing):
     def _transient_message(
         self, payload: Mapping[str, Any], queue: TransientQueue | None
     ) -> TransientMessage:
-        properties = {**payload["properties"], "delivery_tag": self._next_delivery_tag()}
+        properties = {**payload["properties"], "delivery_tag": self._new_received_tag()}
         properties["delivery_info"] = {**properties["delivery_info"], "redelivered": False}
         return TransientMessage({**payload, "properties": properties}, channel=self, queue=queue)
 
@@ -295,7 +301,7 @@ class Channel(Publishing):
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:
         payload = received.payload
         properties = payload["properties"]
-        properties["delivery_tag"] = self._next_delivery_tag()
+        properties["delivery_tag"] = self._new_received_tag()
         redelivered = received.redelivered(given_back_times=give_backs().times(received.message_id))
         properties["delivery_info"]["redelivered"] = redelivered or maybe_sent_before(
             received.message_attributes

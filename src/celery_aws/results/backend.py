@@ -100,6 +100,9 @@ class DynamoDBBackend(
             store=self.store, life_seconds=self.lifetimes.chord, retries=self.retries
         )
         self.stock_chords = settings.stock_chords
+        # It is, and has one object for all threads and greenlets: else Celery makes one for each,
+        # which with gevent is one for each task (celery/app/base.py, ``backend``).
+        self.thread_safe = True
         # Only now: while it is made, Celery's base class would take over `apply_chord`.
         self.implements_incr = True
         self._begun = threading.local()

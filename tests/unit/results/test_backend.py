@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -330,3 +331,13 @@ def test_a_state_that_another_serializer_wrote_is_replaced(
     stock.store("t", states.STARTED)
     backend.mark_as_done("t", 1)
     assert AsyncResult("t", app=app).result == 1
+
+
+def test_threads_and_greenlets_share_one_backend() -> None:
+    app = Celery("shop", backend=URL, set_as_current=False)
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(app.backend))
+    thread.start()
+    thread.join()
+
+    assert found == [app.backend]
