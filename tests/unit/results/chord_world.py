@@ -124,6 +124,9 @@ class ChordWorld:
         self.errors = 0
         #: A request has failed, after which Celery takes a task as failed.
         self.failing = False
+        #: The answer to a task's addition was lost: it may be waited for, and is never sent. So it
+        #: is on Redis.
+        self.waits_in_vain = False
         #: Something happened after which items may stay until they expire.
         self.disturbed = False
 
@@ -253,6 +256,9 @@ class ChordWorld:
             worker.backend.add_to_chord(GROUP, AsyncResult(more.task_id, app=worker.app))
         except NotImplementedError:
             return
+        except AwsError:
+            self.waits_in_vain = True
+            raise
         worker.stop("send", "before")
         self.messages.append(Message(more, message.chord))
 

@@ -334,7 +334,7 @@ def test_a_state_that_another_serializer_wrote_is_replaced(
 
 
 def test_threads_and_greenlets_share_one_backend() -> None:
-    app = Celery("shop", backend=URL, set_as_current=False)
+    app = Celery("shop", backend=f"aws+{URL}", set_as_current=False)
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.append(app.backend))
     thread.start()
