@@ -7,8 +7,16 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["celery_aws.testing.fixtures", "pytester"]
 
-# A shared machine may stop for a second at any place; a time limit would only be noise.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A shared machine may stop for a second at any place; a time limit would only be noise. And who
+# changes one thing shall not be told of another: everybody's examples are the same, until somebody
+# looks for new ones with --hypothesis-profile=explore.
+for _profile in ("tests", "explore"):
+    settings.register_profile(
+        _profile,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=_profile == "tests",
+    )
 settings.load_profile("tests")
 
 # A shell that runs the tests in its background lets them, and what they start, ignore Ctrl-C.

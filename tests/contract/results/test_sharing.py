@@ -9,7 +9,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from celery import Celery
 from celery.result import AsyncResult, GroupResult
 
@@ -71,11 +70,9 @@ def test_eight_children_of_eight_threads_and_their_parent(ours: DynamoDBBackend)
     assert stored == everything
 
 
-@pytest.mark.parametrize("thread_safe", [True, False])
-def test_one_for_all_threads_or_one_for_each(url: str, thread_safe: bool) -> None:
+def test_one_for_all_threads(url: str) -> None:
     app = Celery("threads", set_as_current=False, broker="memory://")
     app.conf.result_backend = f"aws+{url}"
-    app.conf.result_backend_thread_safe = thread_safe
     create_table(app)
     together = threading.Barrier(THREADS)
 
@@ -86,7 +83,7 @@ def test_one_for_all_threads_or_one_for_each(url: str, thread_safe: bool) -> Non
 
     with ThreadPoolExecutor(THREADS) as pool:
         made = {id(backend): backend for backend in pool.map(backend_of_thread, range(THREADS))}
-    assert len(made) == (1 if thread_safe else THREADS)
+    assert len(made) == 1
 
 
 #: Many greenlets wait for results that others store later, and one counts meanwhile.
@@ -100,7 +97,6 @@ from celery import Celery
 
 app = Celery("greenlets", broker="memory://")
 app.conf.result_backend = "aws+" + sys.argv[1]
-app.conf.result_backend_thread_safe = True
 GREENLETS = 30
 
 def wait(number):
