@@ -25,6 +25,9 @@ class Batch(Protocol):
     def flush(self) -> None:
         """Wait until SQS has accepted everything; raise for what it has not."""
 
+    def end(self) -> None:
+        """The same, once and for all."""
+
 
 class PublishScope:
     """One block; threads and coroutines that were started in it may share it.
@@ -89,7 +92,7 @@ class PublishScope:
         with self._lock:
             mine, self._open = self.open, False
         if self._batch is not None and mine:
-            self._batch.flush()
+            self._batch.end()
 
 
 _current: ContextVar[PublishScope | None] = ContextVar("celery_aws_publish_scope", default=None)

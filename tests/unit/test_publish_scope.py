@@ -20,6 +20,9 @@ class Collected:
     def flush(self) -> None:
         self.flushes += 1
 
+    def end(self) -> None:
+        self.flush()
+
 
 @contextmanager
 def group_of_celerys() -> Iterator[PublishScope]:

@@ -65,6 +65,7 @@ class PublishBatch:
         self._helpers = 0
         #: True while somebody waits for all: what is not full goes too.
         self._flushing = False
+        self._ended = False
         self._pauses_after: dict[Outlet, int] = {}
         self._changed = threading.Condition()
 
@@ -76,6 +77,9 @@ class PublishBatch:
     def add(self, outlet: Outlet, task_id: str, message: OutgoingMessage) -> None:
         """Let a message go with others; waits while too many of them are on their way.
 
+        Raises:
+            BatchPublishError: the batch has ended meanwhile, and this was not accepted.
+
         Costs a tenth of a SendMessageBatch, or more of one for a large message.
         """
         entry = Entry(
@@ -86,8 +90,11 @@ class PublishBatch:
         )
         with self._changed:
             full = self._state.add(outlet, entry, fifo=outlet.fifo)
-            too_many = self._too_many()
-        if self._holds:
+            too_many, ended = self._too_many(), self._ended
+        if ended:
+            # Nobody else will: another thread began to publish this before the block's end.
+            self.flush()
+        if self._holds or ended:
             return
         if full:
             self._call_helpers()
@@ -113,6 +120,18 @@ class PublishBatch:
             raise
         self._flushing = False
         self._raise_failures()
+
+    def end(self) -> None:
+        """Do the same for the last time; what is added from now on goes at once.
+
+        Raises:
+            BatchPublishError: some of it was not accepted; told once.
+
+        Costs what :meth:`flush` does.
+        """
+        with self._changed:
+            self._ended = True
+        self.flush()
 
     def discard(self) -> None:
         """Forget what has not been sent yet."""

@@ -17,6 +17,7 @@ from celery.canvas import chunks
 from kombu.exceptions import EncodeError, OperationalError
 
 import celery_aws
+from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.core.envelope import load_envelope
 from celery_aws.errors import (
     BatchPublishError,
@@ -24,7 +25,7 @@ from celery_aws.errors import (
     MessageTooLargeError,
     ThrottledError,
 )
-from celery_aws.names import QueueName
+from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing import FakeClock, MemorySqs
 from tests.unit.broker.conftest import NAME, PATIENCE_SECONDS, Connect
 
@@ -225,6 +226,33 @@ def test_what_a_block_has_started_may_publish_in_it_until_it_ends(shop: Shop) ->
         assert shop.sends() == []
     context.run(shop.task().apply_async)
     assert [call.operation for call in shop.sqs.calls] == ["SendMessageBatch", "SendMessage"]
+
+
+def test_what_a_thread_is_late_with_is_sent_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks for its queue, or puts a body into S3, while the block ends."""
+    looks, over = threading.Event(), threading.Event()
+    address = QueueDirectory.address
+
+    def address_slowly(self: QueueDirectory, queue: AmqpQueue) -> QueueAddress:
+        if threading.current_thread().name == "late":
+            looks.set()
+            assert over.wait(PATIENCE_SECONDS)
+        return address(self, queue)
+
+    monkeypatch.setattr(QueueDirectory, "address", address_slowly)
+    with celery_aws.batch(shop.app):
+        shop.task().apply_async()
+        context = contextvars.copy_context()
+        publish = shop.task().apply_async
+        thread = threading.Thread(target=context.run, args=(publish,), name="late")
+        thread.start()
+        assert looks.wait(PATIENCE_SECONDS)
+    assert len(shop.ids()) == 1
+    over.set()
+    thread.join(PATIENCE_SECONDS)
+    assert len(shop.ids()) == 2
 
 
 def test_a_forked_child_sends_nothing_of_its_parents(shop: Shop) -> None:
