@@ -66,7 +66,8 @@ class PublishBatch:
         #: True while somebody waits for all: what is not full goes too.
         self._flushing = False
         self._ended = False
-        self._pauses_after: dict[Outlet, int] = {}
+        #: Pauses that queues were given which were not found, and when the last one ends.
+        self._pauses: dict[Outlet, tuple[int, float]] = {}
         self._changed = threading.Condition()
 
     @property
@@ -245,11 +246,12 @@ class PublishBatch:
 
     def _sent(self, request: Request[Outlet]) -> Callable[[float], None]:
         """Make the request, and return how to note what came of it."""
-        state = self._state
+        state, asked_at = self._state, self._clock.monotonic()
         try:
             failures = self._ask(request)
         except QueueNotFoundError as error:
-            return self._not_found(request, error)
+            not_found = error
+            return lambda now: self._not_found(request, not_found, asked_at, now)
         except TemporaryError as error:
             failed, maybe_sent = error, may_be_accepted(error)
             return lambda now: state.fail(request, failed, now, maybe_sent=maybe_sent)
@@ -260,7 +262,7 @@ class PublishBatch:
             logger.exception("queue %s: a batch could not be sent", request.lane.name)
             broken = error
             return lambda _: state.close(request, broken, maybe_sent=True)
-        self._pauses_after.pop(request.lane, None)
+        self._pauses.pop(request.lane, None)
         return lambda now: state.settle(request, failures, now)
 
     def _ask(self, request: Request[Outlet]) -> list[Failure | None]:
@@ -292,17 +294,20 @@ class PublishBatch:
         return None
 
     def _not_found(
-        self, request: Request[Outlet], error: QueueNotFoundError
-    ) -> Callable[[float], None]:
+        self, request: Request[Outlet], error: QueueNotFoundError, asked_at: float, now: float
+    ) -> None:
         """Look again after a pause: the queue may be new, or was deleted and is made again."""
-        state, failures = self._state, self._pauses_after.get(request.lane, 0)
-        if failures == len(NEW_QUEUE_PAUSES_SECONDS):
-            return lambda _: state.close(request, error, maybe_sent=False)
-        self._pauses_after[request.lane] = failures + 1
-        pause_seconds = NEW_QUEUE_PAUSES_SECONDS[failures]
-        return lambda now: state.fail(
-            request, error, now, maybe_sent=False, rest_seconds=pause_seconds
-        )
+        pauses, ends_at = self._pauses.get(request.lane, (0, 0.0))
+        # Several requests may be under way when the first of them does not find it.
+        if asked_at >= ends_at:
+            if pauses == len(NEW_QUEUE_PAUSES_SECONDS):
+                del self._pauses[request.lane]
+                self._state.close(request, error, maybe_sent=False)
+                return
+            ends_at = now + NEW_QUEUE_PAUSES_SECONDS[pauses]
+            self._pauses[request.lane] = (pauses + 1, ends_at)
+        rest_seconds = max(0.0, ends_at - now)
+        self._state.fail(request, error, now, maybe_sent=False, rest_seconds=rest_seconds)
 
 
 def _error_of(outcome: Outcome) -> BatchPublishError:

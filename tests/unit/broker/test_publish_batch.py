@@ -1,11 +1,12 @@
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from celery_aws.aws.sqs import SendFailure
 from celery_aws.broker import publish_batch
 from celery_aws.broker.outlets import Outlet
 from celery_aws.broker.publish_batch import PublishBatch
@@ -19,11 +20,12 @@ from celery_aws.errors import (
     AccessDeniedError,
     BatchPublishError,
     InvalidRequestError,
+    QueueNotFoundError,
     ServiceFaultError,
     ThrottledError,
     UnreachableError,
 )
-from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.names import AmqpQueue, QueueName, QueueUrl
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_sqs import MemorySqs
 from tests.unit.broker.conftest import PATIENCE_SECONDS, QUEUE, Bench
@@ -374,3 +376,27 @@ def test_threads_may_share_a_batch(bench: Bench) -> None:
     assert Counter(scene.kept()) == dict.fromkeys("abcd", 200)
     assert max(scene.sizes()) == 10
     assert len(scene.sizes()) <= 80 + 4
+
+
+def test_requests_that_do_not_find_a_new_queue_at_once_count_as_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three pauses are meant to last until it is there, not for three of eight requests."""
+    bench.address()
+    scene = Scene(bench)
+    scene.batch = PublishBatch(RETRIES, bench.clock, senders=Senders(), holds=True)
+    together = threading.Barrier(5)
+    send_batch = bench.sqs.send_batch
+    requests: list[float] = []
+
+    def none_until_later(url: QueueUrl, messages: Sequence[OutgoingMessage]) -> list[SendFailure]:
+        requests.append(bench.clock.monotonic())
+        if len(requests) <= together.parties:
+            together.wait(PATIENCE_SECONDS)
+            raise QueueNotFoundError("", operation="SendMessageBatch")
+        return send_batch(url, messages)
+
+    monkeypatch.setattr(bench.sqs, "send_batch", none_until_later)
+    scene.publish(*(f"a{number}" for number in range(50)))
+    scene.batch.flush()
+    assert len(scene.kept()) == 50
