@@ -254,7 +254,7 @@ class Acker(BackgroundThread):
         if not self._pending:
             return False
         left = self._pending.since + self._linger_seconds - self._clock.monotonic()
-        in_time = self._changed.wait_for(self._has_company, left)
+        in_time = self._changed.wait_for(self._has_company, left) and left > 0
         return in_time and not self._hurried
 
     def _wait_for_work(self) -> bool:

@@ -1,9 +1,13 @@
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from celery_aws.aws.sqs import BatchFailure
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.message import Receipt
 from celery_aws.errors import UnreachableError
-from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.names import AmqpQueue, QueueName, QueueUrl, ReceiptHandle
 from tests.unit.broker.acking import DELETE, LONG_SECONDS, entries, stop
 from tests.unit.broker.conftest import PATIENCE_SECONDS, Bench
 
@@ -129,3 +133,28 @@ def test_each_queue_has_its_own_requests(bench: Bench) -> None:
 
     assert sorted(entries(bench.sqs, DELETE)) == [2, 2]
     assert bench.bodies() == bench.bodies(QueueName("other")) == []
+
+
+def test_a_busy_queue_does_not_keep_the_acknowledgement_of_another_one_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acker = bench.new_acker(linger_seconds=0.05)
+    (lonely,) = bench.receive(1, queue=AmqpQueue("other"))
+    busy = bench.receive(10 * 20)
+    deleted: list[str] = []
+    delete_batch = bench.sqs.delete_batch
+
+    def ten_more_meanwhile(url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
+        deleted.append(url)
+        bench.clock.advance(0.03)
+        for _ in range(min(10, len(busy))):
+            acker.delete(busy.pop())
+        return delete_batch(url, handles)
+
+    monkeypatch.setattr(bench.sqs, "delete_batch", ten_more_meanwhile)
+    acker.delete(lonely)
+    for _ in range(10):
+        acker.delete(busy.pop())
+    assert bench.sqs.wait_until(lambda: bench.bodies(QueueName("other")) == [])
+    assert deleted.index(lonely.address.url) <= 3
+    stop(acker)
