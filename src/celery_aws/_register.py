@@ -30,13 +30,16 @@ for _alias in ("aws", "aws+sqs"):
 
 
 class _BeforeFirstGroup:
-    """Is asked for each module that is imported, by Python, until the one that it waits for."""
+    """Is asked for each module that is imported, by Python, and waits for one.
 
-    @classmethod
-    def find_spec(cls, name: str, _path: Any = None, _target: Any = None) -> None:
+    It stays where it is: other threads may go through the list, and to take one out of it makes
+    them, and this very import, pass over another.
+    """
+
+    @staticmethod
+    def find_spec(name: str, _path: Any = None, _target: Any = None) -> None:
         """Find nothing, which leaves the import to others."""
-        if name == "celery.loaders.base" and cls in sys.meta_path:
-            sys.meta_path.remove(cls)
+        if name == "celery.loaders.base":
             import_module("celery.canvas")
             import_module("celery_aws.groups").batch_celerys_groups()
 

@@ -57,10 +57,27 @@ app = Celery("other", broker="memory://")
 app.conf.task_always_eager
 from celery import group
 assert hasattr(group._apply_tasks, "batched_by_celery_aws")
-print([each for each in sys.meta_path if "celery_aws" in getattr(each, "__module__", "")])
 print(sorted({"boto3", "botocore", "pydantic", "celery_aws.broker"} & sys.modules.keys()))
 """
-    assert run(program) == "[]\n[]"
+    assert run(program) == "[]"
+
+
+def test_what_waits_for_celery_lets_other_finders_find_it() -> None:
+    program = """
+import sys
+
+class Finder:
+    asked = []
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.asked.append(name)
+
+sys.meta_path.insert(0, Finder)
+import kombu.serialization
+import celery.loaders.base
+print(Finder.asked.count("celery.loaders.base"))
+"""
+    assert run(program) == "1"
 
 
 def run(program: str) -> str:
