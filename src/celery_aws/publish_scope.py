@@ -115,14 +115,15 @@ def publishing_in(scope: PublishScope) -> Iterator[PublishScope]:
     if outer is not None and (scope.of_group or not outer.of_group):
         yield outer
         return
-    token = _current.set(scope)
+    # Not by a token: whoever leaves the block may do so in a copy of this context.
+    _current.set(scope)
     try:
         yield scope
     except BaseException:
-        _current.reset(token)
+        _current.set(outer)
         _end_logged(scope)
         raise
-    _current.reset(token)
+    _current.set(outer)
     scope.end()
 
 

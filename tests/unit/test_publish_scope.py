@@ -1,3 +1,4 @@
+import contextvars
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -92,3 +93,13 @@ def test_options_of_a_publish_are_stronger_than_settings() -> None:
     assert PublishScope(APP).retry_settings() == (True, {"max_retries": 3, "interval_max": 1})
     scope = PublishScope(APP, retry=False, retry_policy={"max_retries": 9})
     assert scope.retry_settings() == (False, {"max_retries": 9, "interval_max": 1})
+
+
+def test_a_block_that_is_left_in_another_context_ends_all_the_same() -> None:
+    """As a synchronous dependency of FastAPI's, or a fixture of pytest-asyncio's, is."""
+    collected = Collected()
+    block = batch(APP)
+    scope = contextvars.copy_context().run(block.__enter__)
+    scope.batch(lambda _: collected)
+    contextvars.copy_context().run(block.__exit__, None, None, None)
+    assert collected.flushes == 1
