@@ -139,9 +139,10 @@ def batch(app: Any) -> AbstractContextManager[PublishScope]:
     Every task that this thread, greenlet or coroutine publishes in the block through an
     ``aws+sqs://`` broker is collected, and goes out while the block runs: ten in a request, several
     requests at once. The block ends when SQS has accepted all of them; until then ``apply_async``
-    has promised nothing, and what waits for a result in the block may wait for ever, unless it
-    calls ``flush()`` of the value of the ``with`` first. What is sent to parked tasks, to S3 and to
-    transient queues goes at once, as without it. A batch within a batch joins it.
+    has promised nothing, and what waits for a task in the block may wait for ever, unless it
+    calls ``flush()`` of the value of the ``with`` first, as our result backend does by itself. What
+    is sent to parked tasks, to S3 and to transient queues goes at once, as without it. A batch
+    within a batch joins it.
 
     Args:
         app: the Celery app; its ``task_publish_retry`` and ``task_publish_retry_policy`` say how

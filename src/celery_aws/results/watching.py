@@ -17,6 +17,7 @@ from celery.exceptions import TimeoutError as ResultTimeoutError
 from celery_aws.clock import Clock
 from celery_aws.core.waiting import Patience, parents_wait_seconds
 from celery_aws.errors import TemporaryError
+from celery_aws.publish_scope import current_scope
 from celery_aws.results.parents import Parents, looks_at_parents
 from celery_aws.results.read_ahead import Meta, Payload
 
@@ -117,6 +118,7 @@ class Watch:
 
     def _ask(self, read: Callable[[], T]) -> T | None:
         """Return what was read, or None if AWS does not answer and may be asked again later."""
+        _send_what_is_waited_for()
         try:
             found = read()
         except TemporaryError as error:
@@ -282,3 +284,11 @@ class WatchMany(Watch):
         for task_id in ended:
             del self._left[task_id]
         return ended
+
+
+def _send_what_is_waited_for() -> None:
+    """Let no block wait for a task that goes out at its end (:func:`celery_aws.batch`)."""
+    scope = current_scope()
+    # Within a group's own scope only signal handlers run, whose errors Celery swallows.
+    if scope is not None and not scope.of_group:
+        scope.flush()

@@ -13,6 +13,7 @@ from celery.exceptions import ImproperlyConfigured
 from celery.exceptions import TimeoutError as ResultTimeoutError
 from celery.result import AsyncResult, ResultSet
 
+from celery_aws import batch
 from celery_aws.errors import AccessDeniedError, ThrottledError
 from celery_aws.results import DynamoDBBackend, aget
 from celery_aws.testing.memory_dynamodb import MemoryTableService
@@ -200,3 +201,30 @@ def test_a_failed_task_is_told_though_its_parents_cannot_be_read_at_first(
     result = AsyncResult("2", app=app, parent=AsyncResult("1", app=app))
     with pytest.raises(ValueError, match="wrong"):
         result.get(timeout=9)
+
+
+class Collected:
+    flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+    end = flush
+
+
+@pytest.mark.parametrize("how", ["one", "many", "asyncio"])
+def test_who_waits_in_a_batch_has_it_sent_first(
+    app: Celery, make_backend: MakeBackend, how: str
+) -> None:
+    make_backend().store_result("t", 1, states.SUCCESS)
+    backend = make_backend()
+    collected = Collected()
+    with batch(app) as scope:
+        scope.batch(lambda _: collected)
+        if how == "one":
+            backend.wait_for("t")
+        elif how == "many":
+            assert len(list(backend.get_many(["t"]))) == 1
+        else:
+            asyncio.run(aget(AsyncResult("t", backend=backend, app=app)))
+        assert collected.flushes == 1
