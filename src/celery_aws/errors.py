@@ -5,6 +5,7 @@ program. Nothing secret is ever put into an error: a URL is masked before it get
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kombu import exceptions as kombu_errors
@@ -96,21 +97,25 @@ class BatchPublishError(CeleryAwsError, *_KOMBU_BATCH_ERRORS):  # type: ignore[m
         not_sent: ids of the tasks that SQS has not: publish them again.
         unknown: ids of the tasks that SQS may have or not, because its answers were lost.
         errors: why, by the id of each task that is not among the first.
+
+    As the result of a task that published the batch it has only its text, if results are JSON:
+    Celery makes it anew of that.
     """
 
     def __init__(
         self,
+        message: str = "",
         *,
-        sent: Sequence[str],
-        not_sent: Sequence[str],
-        unknown: Sequence[str],
-        errors: Mapping[str, Exception],
+        sent: Sequence[str] = (),
+        not_sent: Sequence[str] = (),
+        unknown: Sequence[str] = (),
+        errors: Mapping[str, Exception] = MappingProxyType({}),
     ) -> None:
         self.sent = list(sent)
         self.not_sent = list(not_sent)
         self.unknown = list(unknown)
         self.errors = dict(errors)
-        super().__init__(self._summary())
+        super().__init__(message or self._summary())
 
     def _summary(self) -> str:
         total = len(self.sent) + len(self.not_sent) + len(self.unknown)

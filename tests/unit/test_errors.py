@@ -2,11 +2,13 @@ import inspect
 import pickle
 
 import pytest
+from celery import Celery
 
 from celery_aws import errors
 from celery_aws.core.attributes import text
 from celery_aws.errors import (
     AwsError,
+    BatchPublishError,
     CeleryAwsError,
     ConditionFailedError,
     ConfigurationError,
@@ -83,3 +85,11 @@ def test_an_error_leaves_a_process_as_it_is(error: CeleryAwsError) -> None:
     copied = pickle.loads(pickle.dumps(error))
     assert type(copied) is type(error)
     assert (str(copied), vars(copied)) == (str(error), vars(error))
+
+
+def test_a_batch_that_failed_is_known_again_in_a_result() -> None:
+    error = BatchPublishError(sent=["a"], not_sent=["b"], unknown=[], errors={})
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
+    backend = Celery(backend="cache+memory://", set_as_current=False).backend
+    told = backend.exception_to_python(backend.prepare_exception(error, "json"))
+    assert (type(told), str(told)) == (BatchPublishError, str(error))
