@@ -259,6 +259,8 @@ class PublishBatch:
             refused = error
             return lambda _: state.close(request, refused, maybe_sent=False)
         except Exception as error:
+            if threading.current_thread() is threading.main_thread():
+                raise  # a signal handler's, such as SoftTimeLimitExceeded
             logger.exception("queue %s: a batch could not be sent", request.lane.name)
             broken = error
             return lambda _: state.close(request, broken, maybe_sent=True)

@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -287,12 +288,27 @@ def test_an_interrupted_wait_still_sends(bench: Bench, monkeypatch: pytest.Monke
     assert scene.sqs.wait_until(lambda: scene.kept() == ["a", "b"])
 
 
-def test_what_is_interrupted_on_its_way_may_have_gone(scene: Scene) -> None:
+@pytest.mark.parametrize("raised", [Interrupted, SoftTimeLimitExceeded])
+def test_what_is_interrupted_on_its_way_may_have_gone(
+    scene: Scene, raised: type[BaseException]
+) -> None:
     scene.publish("a")
-    scene.sqs.faults.fail("SendMessageBatch", Interrupted())  # type: ignore[arg-type]
-    with pytest.raises(Interrupted):
+    scene.sqs.faults.fail("SendMessageBatch", raised())  # type: ignore[arg-type]
+    with pytest.raises(raised):
         scene.batch.flush()
     assert scene.failure().unknown == ["a"]
+
+
+def test_a_publish_that_is_interrupted_says_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_batch, "MOST_PENDING", 10)
+    scene.sqs.faults.fail("SendMessageBatch", SoftTimeLimitExceeded())
+    with pytest.raises(SoftTimeLimitExceeded):
+        scene.publish(*IDS)
+    scene.publish("b")
+    assert scene.failure().unknown == IDS[:10]
+    assert scene.kept() == ["b"]
 
 
 FAULTS: dict[str, Callable[[MemorySqs], None]] = {
