@@ -65,12 +65,15 @@ class PublishScope:
         """Return whether to retry, and Celery's retry policy."""
         conf = self._app.conf
         retry = conf.task_publish_retry if self._retry is None else self._retry
-        return bool(retry), {**conf.task_publish_retry_policy, **(self._retry_policy or {})}
+        policy = conf.task_publish_retry_policy or {}
+        return bool(retry), {**policy, **(self._retry_policy or {})}
 
     def batch(self, make: Callable[["PublishScope"], Any]) -> Any:
         """Return the scope's batch, made by the first who asks; None if the block has ended."""
         with self._lock:
-            if self._batch is None and self.open:
+            if not self.open:
+                return None
+            if self._batch is None:
                 self._batch = make(self)
             return self._batch
 

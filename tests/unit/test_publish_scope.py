@@ -53,7 +53,7 @@ def test_what_is_put_into_it_is_flushed_at_the_end() -> None:
 
 def test_nothing_is_collected_after_it() -> None:
     with batch(APP) as scope:
-        pass
+        scope.batch(lambda _: Collected())
     assert scope.batch(lambda _: Collected()) is None
 
 
@@ -93,6 +93,11 @@ def test_options_of_a_publish_are_stronger_than_settings() -> None:
     assert PublishScope(APP).retry_settings() == (True, {"max_retries": 3, "interval_max": 1})
     scope = PublishScope(APP, retry=False, retry_policy={"max_retries": 9})
     assert scope.retry_settings() == (False, {"max_retries": 9, "interval_max": 1})
+
+
+def test_no_retry_policy_at_all_is_kombus() -> None:
+    conf = SimpleNamespace(task_publish_retry=True, task_publish_retry_policy=None)
+    assert PublishScope(SimpleNamespace(conf=conf)).retry_settings() == (True, {})
 
 
 def test_a_block_that_is_left_in_another_context_ends_all_the_same() -> None:
