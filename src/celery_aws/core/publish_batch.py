@@ -134,6 +134,8 @@ class PublishBatchState(Generic[K]):
         for key, lane in self._lanes.items():
             if lane.rests_until <= now and lane.may_go(partial=partial):
                 lane.requests += 1
+                # Next time it is the others' turn.
+                self._lanes[key] = self._lanes.pop(key)
                 return Request(lane=key, entries=_cut(lane))
         return None
 

@@ -77,6 +77,13 @@ def test_queues_do_not_wait_for_each_other() -> None:
     assert take(batch, now=5.0) == ["a"]
 
 
+def test_a_queue_that_always_has_more_takes_no_other_queues_turn() -> None:
+    batch = state()
+    add(batch, *(f"a{number}" for number in range(40)), lane="mail")
+    add(batch, *(f"b{number}" for number in range(10)), lane="report")
+    assert [take(batch, partial=False)[0] for _ in range(3)] == ["a0", "b0", "a10"]
+
+
 def test_a_queue_that_fails_is_asked_once_at_a_time_until_it_answers() -> None:
     batch = state()
     add(batch, *[f"a{number}" for number in range(30)])
