@@ -1,8 +1,8 @@
 """Who else takes part in botocore's calls: tools that trace, record or answer them.
 
-They hook into botocore's events (moto, Sentry) or replace the method that makes calls
-(OpenTelemetry, X-Ray, Datadog, tests that patch it), and none of them sees a direct request. Where
-there is one, every request goes through botocore.
+They hook into botocore's events (moto, Sentry) or replace a method that makes calls
+(OpenTelemetry, X-Ray, Datadog, New Relic, tests that patch one), and none of them sees a direct
+request. Where there is one, every request goes through botocore.
 """
 
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Any
 
 import botocore
 from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
 
 _BOTOCORE = str(Path(botocore.__file__).parent)
 
 #: Packages whose handlers are part of a call as it is known here.
 _OWN_PACKAGES = ("botocore", "celery_aws")
+
+#: What is replaced by who wants to see calls; New Relic's is the second.
+_PATCHED = ((BaseClient, "_make_api_call"), (Endpoint, "make_request"))
 
 #: The events of one call, in their order.
 _EVENTS = (
@@ -52,7 +56,7 @@ def hooked_by_others(client: Any, operation: str) -> bool:
 
 def calls_are_patched() -> bool:
     """Tell whether somebody has put something of theirs in the place of botocore's calls."""
-    return not _is_botocores(BaseClient._make_api_call)  # noqa: SLF001 - what they patch
+    return not all(_is_botocores(getattr(cls, name, None)) for cls, name in _PATCHED)
 
 
 def _is_botocores(method: Any) -> bool:

@@ -9,7 +9,7 @@ from botocore.client import BaseClient
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.clients import client_for
-from celery_aws.aws.wire.bystanders import _EVENTS, calls_are_patched, hooked_by_others
+from celery_aws.aws.wire.bystanders import _EVENTS, _PATCHED, calls_are_patched, hooked_by_others
 
 OPERATIONS = [
     ("sqs", "SendMessage"),
@@ -70,8 +70,17 @@ def test_a_handler_of_another_operation_is_none_of_ours(access: Access) -> None:
 @pytest.mark.parametrize(
     "patched", [looked_at, wrapping, Tool()], ids=["function", "wrapper", "object"]
 )
-def test_a_patch_of_botocores_calls_is_found(monkeypatch: pytest.MonkeyPatch, patched: Any) -> None:
-    monkeypatch.setattr(BaseClient, "_make_api_call", patched)
+@pytest.mark.parametrize(("cls", "method"), _PATCHED)
+def test_a_patch_of_botocores_calls_is_found(
+    monkeypatch: pytest.MonkeyPatch, cls: type, method: str, patched: Any
+) -> None:
+    assert not calls_are_patched()
+    monkeypatch.setattr(cls, method, patched)
+    assert calls_are_patched()
+
+
+def test_a_botocore_without_its_calls_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(BaseClient, "_make_api_call")
     assert calls_are_patched()
 
 
