@@ -19,6 +19,9 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError, SSLErro
 
 from celery_aws.aws.wire.template import WireRequest
 
+#: Where botocore's own connections are defined.
+_CONNECTIONS = AWSResponse.__module__
+
 
 class Line:
     """The way to one URL over the connections of one client; safe to share between threads."""
@@ -36,6 +39,10 @@ class Line:
             self._manager = session._manager  # noqa: SLF001
         # Not held: a session that is closed lets go of its pool, which then closes.
         self._pool: weakref.ref[Any] | None = None
+        pool = self._pool_of_session()
+        if pool is not None:
+            # Now, and not when an answer is there and its connection cannot be put back.
+            _ = pool._get_conn, pool._put_conn  # noqa: SLF001
 
     def send(self, request: WireRequest) -> AWSResponse:
         """Send a request, once, and return the answer, read to its end.
@@ -96,7 +103,8 @@ class Line:
 
 def _open_connection(pool: Any) -> Any:
     connection = pool._get_conn()  # noqa: SLF001 - checks that it was not dropped
-    if connection.sock is not None:
+    # One of another kind is a tool's that plays recorded answers, and may have no socket.
+    if type(connection).__module__ == _CONNECTIONS and connection.sock is not None:
         return connection
     pool._put_conn(connection)  # noqa: SLF001
     return None

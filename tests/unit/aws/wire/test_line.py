@@ -3,12 +3,16 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
+from urllib3 import HTTPConnectionPool
 
-from celery_aws.aws.wire.line import Line
+from celery_aws.aws.wire.line import Line, answer_of
 from celery_aws.aws.wire.template import WireRequest
 from tests.unit.aws.wire.recorder import Recorder, answer, recording
 
@@ -153,3 +157,29 @@ def test_a_closed_session_connects_again_as_botocores_does(
 def test_another_kind_of_session_is_told_at_once() -> None:
     with pytest.raises(AttributeError):
         Line(object(), "http://127.0.0.1/")
+
+
+@pytest.mark.parametrize("name", ["_get_conn", "_put_conn"])
+def test_another_kind_of_pool_is_told_at_once(
+    recorder: Recorder, session: URLLib3Session, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delattr(HTTPConnectionPool, name)
+    with pytest.raises(AttributeError, match=name):
+        Line(session, f"{recorder.url}/")
+
+
+class PlayedBack(AWSHTTPConnection):
+    """A connection without a server, as tools have them that play recorded answers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sock = BytesIO()
+
+
+def test_a_connection_of_a_tool_is_the_tools(
+    recorder: Recorder, session: URLLib3Session, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AWSHTTPConnectionPool, "ConnectionCls", PlayedBack)
+    played = answer_of(recorder.url, 200, {}, b"[1]")
+    monkeypatch.setattr(session, "send", lambda request: played)
+    assert line.send(request(recorder.url)) is played
