@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from celery_aws.aws.meter import process_meter
+from celery_aws.aws.wire.handover import went_out
 from celery_aws.core.billing import billed_requests
 from celery_aws.core.consumed_capacity import CONDITION_FAILED, billed_units
 from celery_aws.core.messages import payload_bytes
@@ -56,6 +57,8 @@ def _note(params: Members, context: dict[str, Any], **_: Any) -> None:
 
 def _count(event_name: str, request: Any, **_: Any) -> None:
     service, operation = event_name.split(".", 2)[1:]
+    if went_out(service, operation):
+        return  # it was counted then
     resource = request.context.get(_NOTED, ({}, ""))[1]
     process_meter().count(service, operation, resource)
 

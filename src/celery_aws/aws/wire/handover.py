@@ -52,6 +52,17 @@ def first_attempt(event_name: str, outcome: "Outcome | None" = None) -> Iterator
         _expected.reset(token)
 
 
+def went_out(service: str, operation: str) -> bool:
+    """Tell whether the request that botocore now makes for a call has gone out, as a direct one."""
+    expected = _expected.get()
+    return (
+        expected is not None
+        and expected.outcome is not None
+        and expected.requests == 0
+        and expected.event_name == f"before-send.{service}.{operation}"
+    )
+
+
 def on_before_send(event_name: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
     """Look at a request or answer it; botocore's handler for ``before-send``."""
     expected = _expected.get()

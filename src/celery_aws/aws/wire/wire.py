@@ -100,7 +100,7 @@ class Wire:
         kind = operation, resource.rpartition("/")[0]
         template = self._templates.get(kind)
         if template is not None and template.fits(credentials):
-            outcome = self._outcome(template.request(body, credentials))
+            outcome = self._outcome(operation, resource, template.request(body, credentials))
             return self._contents(operation, resource, parameters, outcome)
         answer, request = self._by_botocore(operation, parameters)
         if request is not None and self._is_to_be_learned(kind, credentials):
@@ -118,7 +118,9 @@ class Wire:
             return False
         return True
 
-    def _outcome(self, request: WireRequest) -> Outcome:
+    def _outcome(self, operation: str, resource: str, request: WireRequest) -> Outcome:
+        # Now: it is under way even if it takes long, or whoever waits for it is killed.
+        process_meter().count(self._service, operation, resource)
         try:
             return self._lines[request.url].send(request)
         except HTTPClientError as error:
@@ -131,18 +133,11 @@ class Wire:
         if isinstance(outcome, AWSResponse):
             contents = contents_of(operation, outcome)
         if contents is None:
-            # Not counted here: botocore takes this attempt for one of its own.
             return self._by_botocore(operation, parameters, outcome)[0]
-        self._count(operation, resource, parameters, contents)
-        return contents
-
-    def _count(self, operation: str, resource: str, parameters: Members, contents: Members) -> None:
-        meter = process_meter()
         units_of = sqs_units if self._service == "sqs" else billed_units
-        meter.count(self._service, operation, resource)
-        meter.add_units(
-            self._service, operation, resource, units_of(operation, parameters, contents)
-        )
+        units = units_of(operation, parameters, contents)
+        process_meter().add_units(self._service, operation, resource, units)
+        return contents
 
     def _by_botocore(
         self, operation: str, parameters: Members, outcome: "Outcome | None" = None

@@ -16,7 +16,8 @@ from celery_aws.aws.access import Access
 from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.aws.meter import process_meter, request_counts
 from celery_aws.aws.sqs import SqsQueueService
-from celery_aws.aws.wire.line import answer_of
+from celery_aws.aws.wire.line import Line, answer_of
+from celery_aws.aws.wire.template import WireRequest
 from celery_aws.aws.wire.wire import Wire, wire_for
 from celery_aws.core.attributes import text
 from celery_aws.core.conditions import Missing
@@ -202,6 +203,24 @@ def test_a_request_is_counted_once(canned_aws: CannedAws, access: Access, operat
     assert (direct,) == process_meter().usage().since(usage).rows
     assert (direct.name, direct.requests) == (name_of(operation), 1)
     assert direct.resource == (TABLE if operation == "PutItem" else "tasks")
+
+
+def test_a_request_is_counted_before_it_is_answered(
+    access: Access, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    name = name_of(operation)
+    counted = request_counts()[name]
+    seen = []
+
+    def killed(line: Line, request: WireRequest) -> None:
+        seen.append(request_counts()[name])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Line, "send", killed)
+    with pytest.raises(KeyboardInterrupt):
+        call(operation, access)
+    assert seen == [counted + 1]
+    assert request_counts()[name] == counted + 1
 
 
 def test_botocore_tries_again_what_has_failed(
