@@ -76,7 +76,7 @@ class Wire:
         self._calls_left_to_botocore = 0
         self._credentials: Any = None
         retries = client.meta.config.retries or {}
-        if direct and (retries.get("total_max_attempts") == 1 or retries["mode"] in _RETRY_MODES):
+        if direct and retries.get("mode") in _RETRY_MODES:
             signer = getattr(client, "_request_signer", None)
             self._credentials = getattr(signer, "_credentials", None)
 

@@ -335,6 +335,7 @@ def test_the_option_sends_all_through_boto3(canned_aws: CannedAws, access: Acces
     "config",
     [
         {"retries": {"mode": "adaptive", "max_attempts": 2}},
+        {"retries": {"mode": "adaptive", "total_max_attempts": 1}},
         {"signature_version": UNSIGNED},
     ],
 )
