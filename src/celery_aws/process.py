@@ -18,6 +18,10 @@ V = TypeVar("V")
 
 _registries: "weakref.WeakSet[PerProcess[Any, Any]]" = weakref.WeakSet()
 
+#: What this process was forked with. It is not freed either: urllib3 closes a pool of connections
+#: that is freed, and takes a lock for it that a thread of the parent may have held.
+_inherited: list[Any] = []
+
 
 class PerProcess(Generic[K, V]):
     """A keyed store whose values live as long as the process that made them.
@@ -54,6 +58,7 @@ class PerProcess(Generic[K, V]):
 
 def _forget_all_after_fork() -> None:
     for registry in list(_registries):
+        _inherited.append(registry._values)  # noqa: SLF001
         registry.forget()
 
 

@@ -1,5 +1,7 @@
+import gc
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -80,3 +82,20 @@ def test_a_forked_child_finds_nothing_not_even_a_lock() -> None:
     with os.fdopen(reading) as pipe:
         assert pipe.read() == "True"
     assert store.get("a", lambda: 0) == os.getpid()
+
+
+class Value:
+    """Something that does something when it is freed."""
+
+
+def test_what_a_child_inherits_is_not_freed_in_it() -> None:
+    # Closing urllib3's pool takes a lock that another thread may have held during the fork.
+    store: PerProcess[str, Value] = PerProcess()
+    freed = weakref.finalize(store.get("a", Value), lambda: None)
+    child = os.fork()
+    if child == 0:
+        gc.collect()
+        os._exit(0 if freed.alive and store.get("a", Value) is not None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    store.forget()
+    assert not freed.alive
