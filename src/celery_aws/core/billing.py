@@ -4,9 +4,6 @@ Facts: "Amazon SQS pricing": each 64 KB chunk of a payload is billed as one requ
 entries of a batch are one payload; "DynamoDB read and write operations" in the developer guide.
 """
 
-from collections.abc import Iterable
-
-from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
 from celery_aws.limits import (
     DYNAMODB_READ_UNIT_BYTES,
     DYNAMODB_WRITE_UNIT_BYTES,
@@ -17,15 +14,6 @@ from celery_aws.limits import (
 def billed_requests(payload_bytes: int) -> int:
     """Return how many requests SQS bills for one whose payload has so many bytes; at least 1."""
     return max(1, -(-payload_bytes // SQS_BILLED_CHUNK_BYTES))
-
-
-def message_units(messages: Iterable[OutgoingMessage] | Iterable[ReceivedMessage]) -> int:
-    """Return how many requests SQS bills for one that carries these messages; at least 1.
-
-    Args:
-        messages: of one send or batch of them, or what one receive brought, even if nothing.
-    """
-    return billed_requests(sum(message.size_bytes for message in messages))
 
 
 def write_units(item_bytes: int) -> int:

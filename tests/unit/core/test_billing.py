@@ -1,8 +1,6 @@
 import pytest
 
-from celery_aws.core.billing import billed_requests, message_units, read_units, write_units
-from celery_aws.core.messages import OutgoingMessage, ReceivedMessage
-from celery_aws.names import ReceiptHandle
+from celery_aws.core.billing import billed_requests, read_units, write_units
 
 
 @pytest.mark.parametrize(
@@ -28,27 +26,3 @@ def test_a_read_unit_is_four_kilobytes_begun_and_half_if_it_may_be_stale(
 ) -> None:
     assert read_units(read_bytes, consistent=True) == units
     assert read_units(read_bytes, consistent=False) == units / 2
-
-
-def test_the_messages_of_a_batch_are_one_payload() -> None:
-    half = OutgoingMessage(body="x" * 32_768)
-    assert message_units([half, half]) == 1
-    assert message_units([half, half, OutgoingMessage(body="x")]) == 2
-
-
-def test_attributes_count_and_text_counts_in_utf8() -> None:
-    attributes = {"n": {"DataType": "String", "StringValue": "v"}}
-    full = OutgoingMessage(body="x" * (65_536 - 8), message_attributes=attributes)
-    assert message_units([full]) == 1
-    assert message_units([OutgoingMessage(body="é" * 32_769)]) == 2
-
-
-def test_a_receive_is_billed_by_what_it_brought() -> None:
-    message = ReceivedMessage(
-        message_id="1",
-        body="x" * 65_536,
-        receipt_handle=ReceiptHandle("r"),
-        message_attributes={"n": {"DataType": "Binary", "BinaryValue": b"1"}},
-    )
-    assert message_units([]) == 1
-    assert message_units([message]) == 2
