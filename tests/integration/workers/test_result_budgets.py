@@ -16,6 +16,10 @@ pytestmark = pytest.mark.worker
 
 GROUP = 100
 CHORD = 50
+LARGE_GROUP = 1_000
+
+#: All that is asked for each task of a large group: sent, received, stored, deleted, and read.
+LARGE_GROUP_REQUESTS = 1.5
 
 #: Reads of the results table by who waits for a group of 100.
 GROUP_READS = 10
@@ -98,6 +102,18 @@ def test_who_waits_for_a_group_reads_it_seldom(chords: ChordProject, proxy: Faul
 
     asked = Counter(request_counts()) - before
     assert reads(asked) == asked.total() <= GROUP_READS
+
+
+def test_a_task_of_a_large_group_costs_one_and_a_half_requests(
+    chords: ChordProject, proxy: FaultProxy
+) -> None:
+    spent = Spent(proxy)
+
+    result = group(chords.task("echo", number) for number in range(LARGE_GROUP)).delay()
+    assert result.get(timeout=PATIENCE_SECONDS) == list(range(LARGE_GROUP))
+
+    assert chords.wait_for_messages((0, 0)) == (0, 0)
+    assert spent.since().total() <= LARGE_GROUP_REQUESTS * LARGE_GROUP
 
 
 def test_a_chord_costs_two_writes_a_part(chords: ChordProject, proxy: FaultProxy) -> None:
