@@ -71,6 +71,8 @@ def _emptied(
     cpu = _cpu(worker)
     end = _when_stored(cell.tasks, side, worker, most_seconds)
     used, done = _cpu(worker) - cpu, end.since(begin)
+    if not done.stored:
+        raise RuntimeError(f"{cell.name}: all of {begin.stored} tasks were done in one look.")
     memory = shared_out_bytes([worker.pid, *worker.children()])
     busy = done.server_cpu_seconds
     return Measured(

@@ -23,14 +23,15 @@ def test_a_run_of_each_side(side: str) -> None:
         side=side,
         pool=POOLS["threads16"],
         latency_ms=1,
-        tasks=30,
+        tasks=200,
         warm_tasks=8,
         single=3,
         group=12,
         round_trips=1,
     )
     found = run(cell, 0, most_seconds=20)
-    assert 15 <= found.tasks <= 22
+    # As many as were left when the measurement was seen to be due.
+    assert 1 <= found.tasks <= 192
     assert found.requests[STORED[side]] == 1
     assert found.parent_cpu > 0
     assert found.memory_mb > 10

@@ -4,14 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from celery_aws.aws import meter
+from celery_aws.aws import child_usage, meter
 from celery_aws.aws.meter import process_meter
 from celery_aws.broker.usage_report import UsageReport, usage_report, usage_section
 
 
 @pytest.fixture(autouse=True)
-def counted() -> Iterator[None]:
-    """Have a meter that knows of one send."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have a meter that knows of one send, and no children of other tests."""
+    monkeypatch.setattr(child_usage, "_children", None)
     meter._meter.forget()
     process_meter().count("sqs", "SendMessage", "https://sqs/123456789012/celery")
     process_meter().add_units("sqs", "SendMessage", "https://sqs/123456789012/celery", 2)
