@@ -36,6 +36,8 @@ def batch_celerys_groups() -> None:
         scope = PublishScope(
             app or self.app,
             of_group=True,
+            # Celery keeps a generator as one, and publishes what it has yielded.
+            lazy=type(self.tasks) not in (list, tuple),
             retry=options.get("retry"),
             retry_policy=options.get("retry_policy"),
         )

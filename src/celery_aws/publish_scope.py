@@ -35,6 +35,7 @@ class PublishScope:
     Args:
         app: whose publish retry policy counts.
         of_group: Celery has opened it, for a group.
+        lazy: the tasks come from a generator, each as soon as it is there: none waits for long.
         retry: Celery's option of a publish, or None for ``task_publish_retry``.
         retry_policy: Celery's option of a publish: what differs from ``task_publish_retry_policy``.
     """
@@ -44,10 +45,12 @@ class PublishScope:
         app: Any,
         *,
         of_group: bool = False,
+        lazy: bool = False,
         retry: bool | None = None,
         retry_policy: Mapping[str, Any] | None = None,
     ) -> None:
         self.of_group = of_group
+        self.lazy = lazy
         self._app = app
         self._retry = retry
         self._retry_policy = retry_policy
@@ -116,6 +119,8 @@ def publishing_in(scope: PublishScope) -> Iterator[PublishScope]:
     """
     outer = current_scope()
     if outer is not None and (scope.of_group or not outer.of_group):
+        # A group in a group; who opens a block of their own wants full requests.
+        outer.lazy = outer.lazy or (scope.lazy and outer.of_group)
         yield outer
         return
     # Not by a token: whoever leaves the block may do so in a copy of this context.

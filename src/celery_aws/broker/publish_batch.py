@@ -6,11 +6,13 @@ waits, and when it has to know what became of all. So nothing depends on a threa
 """
 
 import logging
+import math
 import random
 import threading
 from collections.abc import Callable
 
 from celery_aws.aws.sqs import SendFailure
+from celery_aws.background import BackgroundThread
 from celery_aws.broker.creation import NEW_QUEUE_PAUSES_SECONDS
 from celery_aws.broker.outlets import Outlet
 from celery_aws.broker.senders import MOST_SENDERS, Senders, process_senders
@@ -35,6 +37,9 @@ logger = logging.getLogger(__name__)
 MOST_PENDING = 1_000
 MOST_PENDING_BYTES = 16 * SQS_MESSAGE_BYTES
 
+#: Seconds that a message may wait for others, in a batch that does not linger.
+MOST_WAIT_SECONDS = 0.2
+
 
 class PublishBatch:
     """What is published in one block; thread-safe.
@@ -45,6 +50,7 @@ class PublishBatch:
         senders: threads that help; default: those of this process.
         jitter: spreads the waits.
         holds: nothing goes before :meth:`flush`.
+        lingers: tells whether a message waits for as long as it takes until a request is full.
     """
 
     def __init__(
@@ -55,10 +61,13 @@ class PublishBatch:
         senders: Senders | None = None,
         jitter: Random = random.random,
         holds: bool = False,
+        lingers: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
         self._senders = senders
         self._holds = holds
+        self._lingers = lingers
+        self._courier: _Courier | None = None
         self._state: PublishBatchState[Outlet] = PublishBatchState(retries, jitter)
         #: Requests under way, and threads that were asked to help.
         self._under_way = 0
@@ -97,6 +106,8 @@ class PublishBatch:
             self.flush()
         if self._holds or ended:
             return
+        if self._courier is None and not self._lingers():
+            self._start_courier()
         if full:
             self._call_helpers()
         if too_many:
@@ -132,12 +143,34 @@ class PublishBatch:
         """
         with self._changed:
             self._ended = True
+            # The courier ends too.
+            self._changed.notify_all()
         self.flush()
 
     def discard(self) -> None:
         """Forget what has not been sent yet."""
         with self._changed:
             self._state.discard()
+
+    def send_overdue(self) -> None:
+        """Send what waits for too long for others, until the batch ends."""
+        while not self._ended:
+            with self._changed:
+                now = self._clock.monotonic()
+                request = self._take_locked(
+                    now, partial=False, overdue_since=now - MOST_WAIT_SECONDS
+                )
+                if request is None and not self._ended:
+                    self._clock.wait(self._changed, MOST_WAIT_SECONDS / 2)
+            if request is not None:
+                self._send(request)
+
+    def _start_courier(self) -> None:
+        self._courier = _Courier(self)
+        try:
+            self._courier.start()
+        except RuntimeError:
+            logger.debug("no thread: what was published waits for the end of its group")
 
     def _finish_unwatched(self) -> None:
         try:
@@ -222,8 +255,10 @@ class PublishBatch:
         with self._changed:
             return self._take_locked(self._clock.monotonic(), partial=partial)
 
-    def _take_locked(self, now: float, *, partial: bool) -> Request[Outlet] | None:
-        request = self._state.take(now, partial=partial)
+    def _take_locked(
+        self, now: float, *, partial: bool, overdue_since: float = -math.inf
+    ) -> Request[Outlet] | None:
+        request = self._state.take(now, partial=partial, overdue_since=overdue_since)
         if request is not None:
             self._under_way += 1
         return request
@@ -310,6 +345,17 @@ class PublishBatch:
             self._pauses[request.lane] = (pauses + 1, ends_at)
         rest_seconds = max(0.0, ends_at - now)
         self._state.fail(request, error, now, maybe_sent=False, rest_seconds=rest_seconds)
+
+
+class _Courier(BackgroundThread):
+    """Lets no message of a generator wait for the next one."""
+
+    def __init__(self, batch: PublishBatch) -> None:
+        super().__init__("celery-aws-courier")
+        self._batch = batch
+
+    def run(self) -> None:
+        self._batch.send_overdue()
 
 
 def _error_of(outcome: Outcome) -> BatchPublishError:

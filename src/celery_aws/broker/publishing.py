@@ -249,7 +249,9 @@ class Publishing(ExchangeVerbs):
         return cast("PublishBatch | None", scope.batch(self._new_batch))
 
     def _new_batch(self, scope: PublishScope) -> PublishBatch:
-        return PublishBatch(publish_retries(*scope.retry_settings()), self._clock)
+        return PublishBatch(
+            publish_retries(*scope.retry_settings()), self._clock, lingers=lambda: not scope.lazy
+        )
 
     def _put_into_transient(self, queue: AmqpQueue, message: Mapping[str, Any]) -> bool:
         """Send a message to a queue that is in some process's memory; False if there is none.

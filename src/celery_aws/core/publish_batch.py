@@ -73,10 +73,10 @@ class _Lane:
     def idle(self) -> bool:
         return not self.waiting and not self.requests
 
-    def may_go(self, *, partial: bool) -> bool:
+    def may_go(self, *, partial: bool, overdue_since: float = -math.inf) -> bool:
         if not self.waiting or (self.requests and (self.fifo or self.failing)):
             return False
-        return partial or self.full
+        return partial or self.full or self.waiting[0].added_at <= overdue_since
 
     def closed_by(self, entry: Entry) -> Exception | None:
         if self.closed is not None or not self.closed_groups:
@@ -124,15 +124,20 @@ class PublishBatchState(Generic[K]):
         lane.waiting_bytes += entry.size_bytes
         return len(lane.waiting) % SQS_BATCH_ENTRIES == 0 or lane.waiting_bytes > SQS_MESSAGE_BYTES
 
-    def take(self, now: float, *, partial: bool) -> Request[K] | None:
+    def take(
+        self, now: float, *, partial: bool, overdue_since: float = -math.inf
+    ) -> Request[K] | None:
         """Return a request that may go now, and note that it is under way.
 
         Args:
             now: by the monotonic clock.
             partial: also one that more messages could join.
+            overdue_since: also one whose first message has waited since then.
         """
         for key, lane in self._lanes.items():
-            if lane.rests_until <= now and lane.may_go(partial=partial):
+            if lane.rests_until <= now and lane.may_go(
+                partial=partial, overdue_since=overdue_since
+            ):
                 lane.requests += 1
                 # Next time it is the others' turn.
                 self._lanes[key] = self._lanes.pop(key)

@@ -296,3 +296,12 @@ def test_many_ids_are_kept(count: int) -> None:
     while (asked := batch.take(0.0, partial=True)) is not None:
         batch.settle(asked, [None] * len(asked.entries), 0.0)
     assert list(batch.outcome().sent) == ids
+
+
+def test_what_waits_for_too_long_goes_without_company() -> None:
+    found = state()
+    add(found, "a1", "a2")
+    assert found.take(1.0, partial=False, overdue_since=-0.1) is None
+    taken = found.take(1.0, partial=False, overdue_since=0.0)
+    assert taken is not None
+    assert [each.task_id for each in taken.entries] == ["a1", "a2"]
