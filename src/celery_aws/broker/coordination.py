@@ -71,7 +71,7 @@ def coordination(
     if options.coordination_table is False:
         return None
     name = table_name(options)
-    found = beside(access, options.coordination_endpoint_url)
+    found = coordination_access(options, access)
     creates = options.create_coordination_table
     spec = table_spec(options)
 
@@ -82,6 +82,11 @@ def coordination(
         return Coordination.on(table)
 
     return _per_process.get((found.key(), name, creates, spec, services, clock), make)
+
+
+def coordination_access(options: BrokerOptions, access: Access) -> Access:
+    """Return where the coordination table is, for a broker's own access."""
+    return beside(access, options.coordination_endpoint_url)
 
 
 def table_spec(options: BrokerOptions) -> TableSpec:

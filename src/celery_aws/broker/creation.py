@@ -12,14 +12,12 @@ from typing import TypeVar
 from celery_aws.aws.sqs import QueueService
 from celery_aws.clock import Clock
 from celery_aws.config.broker import BrokerOptions
-from celery_aws.core.dead_letters import (
-    ENCRYPTION_ATTRIBUTES,
-    REDRIVE_POLICY,
-    RedrivePolicy,
-    dead_letter_name,
-    is_dead_letter_name,
+from celery_aws.core.dead_letters import REDRIVE_POLICY, RedrivePolicy, dead_letter_name
+from celery_aws.core.queue_plan import (
+    dead_letter_attributes,
+    queue_attributes,
+    wants_dead_letters,
 )
-from celery_aws.core.queue_names import is_fifo
 from celery_aws.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -27,7 +25,6 @@ from celery_aws.errors import (
     NotFoundError,
     QueueNotFoundError,
 )
-from celery_aws.limits import SQS_RETENTION_SECONDS_MAX
 from celery_aws.names import QueueArn, QueueName, QueueUrl
 
 T = TypeVar("T")
@@ -73,28 +70,18 @@ class QueueCreation:
 
         Costs one CreateQueue; with a dead-letter queue two, and one GetQueueAttributes.
         """
-        attributes = self._attributes(name)
-        if REDRIVE_POLICY not in attributes and self._wants_dead_letters(name):
+        attributes = queue_attributes(name, self._options)
+        if wants_dead_letters(name, self._options):
             attributes[REDRIVE_POLICY] = self._redrive_policy(served, missing).text()
         try:
             return self._once_known(lambda: self._create(name, attributes))
         except AccessDeniedError as error:
             raise _not_permitted(name, "creating it", error, "sqs:CreateQueue") from missing
 
-    def _wants_dead_letters(self, name: QueueName) -> bool:
-        return self._options.max_receive_count > 0 and not is_dead_letter_name(name)
-
-    def _attributes(self, name: QueueName) -> dict[str, str]:
-        attributes = {"VisibilityTimeout": str(self._options.visibility_timeout)}
-        if is_fifo(name):
-            attributes["FifoQueue"] = "true"
-        attributes.update(self._options.sqs_creation_attributes)
-        return attributes
-
     def _redrive_policy(self, served: QueueName, missing: NotFoundError) -> RedrivePolicy:
         name = dead_letter_name(served)
         try:
-            url = self._create(name, self._dead_letter_attributes(name))
+            url = self._create(name, dead_letter_attributes(name, self._options))
             arn = self._once_known(lambda: self._service.queue_attributes(url, ["QueueArn"]))
         except AccessDeniedError as error:
             raise _not_permitted(
@@ -107,15 +94,6 @@ class QueueCreation:
         return RedrivePolicy(
             target=QueueArn(arn["QueueArn"]), max_receive_count=self._options.max_receive_count
         )
-
-    def _dead_letter_attributes(self, name: QueueName) -> dict[str, str]:
-        given = self._options.sqs_creation_attributes
-        attributes = {key: given[key] for key in given if key in ENCRYPTION_ATTRIBUTES}
-        # As long as SQS keeps a message at all: it is there for people to look at.
-        attributes["MessageRetentionPeriod"] = str(SQS_RETENTION_SECONDS_MAX)
-        if is_fifo(name):
-            attributes["FifoQueue"] = "true"
-        return attributes
 
     def _create(self, name: QueueName, attributes: dict[str, str]) -> QueueUrl:
         try:

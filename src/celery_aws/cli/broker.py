@@ -7,6 +7,7 @@ from typing import Any
 from celery_aws.broker import Transport
 from celery_aws.broker.coordination import Coordination
 from celery_aws.config.broker import WHERE
+from celery_aws.deployment import is_ours
 from celery_aws.errors import ConfigurationError
 
 
@@ -24,15 +25,6 @@ def broker_of(app: Any) -> Iterator[Transport]:
                 where="broker_url",
             )
         yield connection.transport
-
-
-def is_ours(connection: Any) -> bool:
-    """Tell whether a connection is one of this package's."""
-    try:
-        found = connection.get_transport_cls()
-    except ImportError:
-        return False  # of a broker that is not installed here
-    return isinstance(found, type) and issubclass(found, Transport)
 
 
 def coordination_of(transport: Transport) -> Coordination:

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from celery_aws.cli.app import celery_app
-from celery_aws.cli.broker import broker_of, is_ours
+from celery_aws.cli.broker import broker_of
+from celery_aws.deployment import is_ours
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.table import create_table
 from celery_aws.table.coordination import CoordinationTable

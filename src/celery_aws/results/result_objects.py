@@ -39,11 +39,13 @@ class ResultObjects:
         service: asks S3.
         bucket: None if none is configured: then nothing is kept, read or deleted.
         prefix: of the keys.
+        access: where S3 is, and who asks.
     """
 
     service: ObjectService | None = None
     bucket: BucketName | None = None
     prefix: str = ""
+    access: Access | None = None
 
     def through(self, service: ObjectService) -> "ResultObjects":
         """Return the same bucket and prefix, asked for by another service."""
@@ -114,4 +116,5 @@ def result_objects(options: ResultOptions, access: Access) -> ResultObjects:
         service=S3ObjectService(s3, read_attempts=_READ_ATTEMPTS),
         bucket=None if bucket is None else BucketName(bucket),
         prefix=options.large_result_prefix,
+        access=s3,
     )

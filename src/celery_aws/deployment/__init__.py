@@ -1,0 +1,6 @@
+"""What an app needs on AWS: queues, tables, buckets."""
+
+from celery_aws.deployment.app_deployment import deployment_of, is_ours
+from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable
+
+__all__ = ["Deployment", "PlannedBucket", "PlannedTable", "deployment_of", "is_ours"]

@@ -1,0 +1,126 @@
+"""From an app's configuration to everything that it needs on AWS."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from celery_aws.aws.access import Access
+from celery_aws.aws.s3 import object_access
+from celery_aws.broker import Transport
+from celery_aws.broker.coordination import coordination_access, table_name, table_spec
+from celery_aws.broker.directory import broker_access
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.queue_plan import planned_queues
+from celery_aws.deployment.app_queues import app_queues
+from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable
+from celery_aws.errors import ConfigurationError
+from celery_aws.names import BucketName
+from celery_aws.results import DynamoDBBackend
+from celery_aws.results.settings import ResultSettings, result_settings
+from celery_aws.results.table import RESULTS_TABLE
+from celery_aws.table.coordination import PURPOSE
+
+
+def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
+    """Return what an app needs on AWS. No request.
+
+    Args:
+        app: a Celery app whose broker or result backend is ours.
+        queues: Celery's names of queues that the configuration does not name.
+
+    Raises:
+        ConfigurationError: neither is ours, or a setting is wrong.
+    """
+    results = _result_settings(app)
+    with _transport(app) as transport:
+        if transport is None and results is None:
+            raise ConfigurationError(
+                "neither broker_url nor result_backend is one of celery-aws: "
+                "aws+sqs://, aws+dynamodb://",
+                where="broker_url",
+            )
+        found = Deployment() if transport is None else _of_broker(app, transport, queues)
+    return found if results is None else _with_results(found, results)
+
+
+def is_ours(connection: Any) -> bool:
+    """Tell whether a kombu connection is to SQS by this package."""
+    try:
+        found = connection.get_transport_cls()
+    except ImportError:
+        return False  # of a broker that is not installed here
+    return isinstance(found, type) and issubclass(found, Transport)
+
+
+@contextmanager
+def _transport(app: Any) -> Iterator[Transport | None]:
+    with app.connection_for_write() as connection:
+        yield connection.transport if is_ours(connection) else None
+
+
+def _result_settings(app: Any) -> ResultSettings | None:
+    if not isinstance(app.backend, DynamoDBBackend):
+        return None
+    # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
+    return result_settings(app.conf.result_backend, app.conf)
+
+
+def _of_broker(app: Any, transport: Transport, others: Iterable[str]) -> Deployment:
+    options = transport.options
+    access = broker_access(transport.url, options)
+    named = app_queues(app, others=others)
+    planned = planned_queues(options, named.queues)
+    served = {queue.serves for queue in planned}
+    return Deployment(
+        broker=access,
+        options=options,
+        queues=tuple(planned),
+        tables=tuple(_coordination_tables(options, access)),
+        buckets=tuple(_message_buckets(options, access)),
+        routers=named.routers,
+        undefined=tuple(queue.name for queue in named.queues if queue.name not in served),
+    )
+
+
+def _coordination_tables(options: BrokerOptions, access: Access) -> Iterator[PlannedTable]:
+    if options.coordination_table is not False:
+        yield PlannedTable(
+            kind="coordination",
+            name=table_name(options),
+            spec=table_spec(options),
+            purpose=PURPOSE,
+            access=coordination_access(options, access),
+            created_when_missing=options.create_coordination_table,
+        )
+
+
+def _message_buckets(options: BrokerOptions, access: Access) -> Iterator[PlannedBucket]:
+    if options.large_message_bucket is not None:
+        yield PlannedBucket(
+            kind="messages",
+            name=BucketName(options.large_message_bucket),
+            prefix=options.large_message_prefix,
+            access=object_access(access, options.large_message_endpoint_url),
+        )
+
+
+def _with_results(found: Deployment, settings: ResultSettings) -> Deployment:
+    table = PlannedTable(
+        kind="results",
+        name=settings.table,
+        spec=settings.spec,
+        purpose=RESULTS_TABLE,
+        access=settings.access,
+        created_when_missing=settings.creates_table,
+    )
+    buckets = found.buckets
+    if settings.objects.bucket is not None and settings.objects.access is not None:
+        bucket = PlannedBucket(
+            kind="results",
+            name=settings.objects.bucket,
+            prefix=settings.objects.prefix,
+            access=settings.objects.access,
+        )
+        buckets = (*buckets, bucket)
+    return replace(found, tables=(table, *found.tables), buckets=buckets)

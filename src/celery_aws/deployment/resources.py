@@ -1,0 +1,86 @@
+"""What an app needs on AWS, as one value: the start of every command for operators."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from celery_aws.aws.access import Access
+from celery_aws.aws.table_schema import TableSpec
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.queue_plan import PlannedQueue, QueueRole
+from celery_aws.names import BucketName, TableName
+from celery_aws.table.creation import TablePurpose
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTable:
+    """A DynamoDB table that shall be there.
+
+    Attributes:
+        kind: what is kept in it.
+        name: or ARN, of a table of another account.
+        spec: what it is created as.
+        purpose: how its items expire, and which setting names it.
+        access: where it is, and who asks.
+        created_when_missing: by the processes that use it, if they may.
+    """
+
+    kind: Literal["results", "coordination"]
+    name: TableName
+    spec: TableSpec
+    purpose: TablePurpose
+    access: Access
+    created_when_missing: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedBucket:
+    """Where in S3 something is kept that is too large elsewhere.
+
+    Attributes:
+        kind: what is kept there.
+        name: of the bucket.
+        prefix: of the keys; nothing is read, written or deleted under another.
+        access: where it is, and who asks.
+    """
+
+    kind: Literal["messages", "results"]
+    name: BucketName
+    prefix: str
+    access: Access
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Everything that an app needs on AWS.
+
+    Attributes:
+        broker: where the queues are, and who asks; None if the broker is another one.
+        options: of the broker; None likewise.
+        queues: in the order in which they can be created.
+        tables: none, one or two.
+        buckets: none, one or two.
+        routers: what decides about queues and could not be asked, as text.
+        undefined: Celery's names of queues that ``predefined_queues`` leaves out.
+    """
+
+    broker: Access | None = None
+    options: BrokerOptions | None = None
+    queues: tuple[PlannedQueue, ...] = ()
+    tables: tuple[PlannedTable, ...] = ()
+    buckets: tuple[PlannedBucket, ...] = ()
+    routers: tuple[str, ...] = ()
+    undefined: tuple[str, ...] = ()
+
+    def with_role(self, *roles: QueueRole) -> Iterator[PlannedQueue]:
+        """Yield the queues that are there for something."""
+        return (queue for queue in self.queues if queue.role in roles)
+
+    def table(self, kind: Literal["results", "coordination"]) -> PlannedTable | None:
+        """Return one of the tables, or None."""
+        return next((table for table in self.tables if table.kind == kind), None)
+
+    @property
+    def remote_control(self) -> bool:
+        """True if processes make inboxes for remote control and events."""
+        return self.options is not None and self.options.coordination_table is not False
