@@ -54,6 +54,8 @@ class PlannedQueue:
         name: on AWS.
         role: what it is there for.
         serves: Celery's queue that it belongs to.
+        step: Celery's name of the queue itself, the step of a priority included; None for a
+            dead-letter queue, which has none.
         attributes: that it is created with, without the redrive policy that ``dead_letter_queue``
             stands for.
         dead_letter_queue: where SQS moves a message after ``max_receive_count`` receives; None is
@@ -67,6 +69,7 @@ class PlannedQueue:
     name: QueueName
     role: QueueRole
     serves: AmqpQueue
+    step: AmqpQueue | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     dead_letter_queue: QueueName | None = None
     max_receive_count: int = 0
@@ -151,6 +154,7 @@ def _queues_of(options: BrokerOptions, queue: CeleryQueue) -> list[PlannedQueue]
             name=(name := queue_name(step, options.queue_name_prefix)),
             role=QueueRole.TASKS if step == queue.name else QueueRole.PRIORITY,
             serves=queue.name,
+            step=step,
             attributes=queue_attributes(name, options),
             dead_letter_queue=dead_letters,
             max_receive_count=0 if dead_letters is None else options.max_receive_count,
@@ -179,5 +183,6 @@ def _predefined(options: BrokerOptions, queue: CeleryQueue, step: AmqpQueue) -> 
         name=name_of_url(QueueUrl(found.url)),
         role=QueueRole.TASKS if step == queue.name else QueueRole.PRIORITY,
         serves=queue.name,
+        step=step,
         predefined=found,
     )

@@ -1,6 +1,14 @@
 """What an app needs on AWS: queues, tables, buckets."""
 
 from celery_aws.deployment.app_deployment import deployment_of, is_ours
+from celery_aws.deployment.app_queues import declare_priorities
 from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable
 
-__all__ = ["Deployment", "PlannedBucket", "PlannedTable", "deployment_of", "is_ours"]
+__all__ = [
+    "Deployment",
+    "PlannedBucket",
+    "PlannedTable",
+    "declare_priorities",
+    "deployment_of",
+    "is_ours",
+]

@@ -12,6 +12,7 @@ from typing import Any
 
 from kombu.transport.base import to_rabbitmq_queue_arguments
 
+from celery_aws.broker.directory import QueueDirectory
 from celery_aws.core.queue_plan import CeleryQueue
 from celery_aws.core.queue_traits import Home, QueueTraits
 from celery_aws.names import AmqpQueue
@@ -51,6 +52,18 @@ def app_queues(app: Any, *, others: Iterable[str] = ()) -> AppQueues:
         queues=tuple(queue for queue in found.values() if queue is not None),
         routers=tuple(_routers(app.conf.task_routes)),
     )
+
+
+def declare_priorities(app: Any, directory: QueueDirectory) -> None:
+    """Tell a broker which of an app's queues have priorities, as a worker's start does. No request.
+
+    Args:
+        app: a Celery app.
+        directory: of its broker.
+    """
+    for queue in app_queues(app).queues:
+        if queue.max_priority is not None:
+            directory.set_max_priority(queue.name, queue.max_priority)
 
 
 def _declared(known: Any, name: str) -> Any:
