@@ -68,6 +68,16 @@ SQS_MAX_RECEIVE_COUNT_MAX = 1_000
 #: Seconds of the visibility timeout of a queue that names none (CreateQueue).
 SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
 
+#: Queues that one ListQueues or ListDeadLetterSourceQueues names at most (MaxResults).
+SQS_LISTED_QUEUES = 1_000
+
+#: Tasks that one ListMessageMoveTasks tells of at most (MaxResults); one a queue can be active
+#: (StartMessageMoveTask).
+SQS_LISTED_MOVE_TASKS = 10
+
+#: Messages of one queue that can be in flight ("Amazon SQS message quotas").
+SQS_IN_FLIGHT_MESSAGES = 120_000
+
 # STS: AssumeRole.
 
 #: Seconds of a role session, at least and at most (AssumeRole, DurationSeconds).

@@ -195,7 +195,7 @@ class SqsQueueService:
         with translated("sqs", "ReceiveMessage", url):
             answer = self._receive_wire(wait_seconds).ask("ReceiveMessage", url, request)
             _refuse_page(answer)
-        return [_received(message) for message in answer.get("Messages", ())]
+        return [received_message(message) for message in answer.get("Messages", ())]
 
     def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
         """Delete up to 10 messages."""
@@ -258,20 +258,22 @@ def _send_parameters(message: OutgoingMessage) -> dict[str, Any]:
     return parameters
 
 
-def _received(message: Mapping[str, Any]) -> ReceivedMessage:
+def received_message(message: Mapping[str, Any]) -> ReceivedMessage:
+    """Return a message of an answer to ReceiveMessage."""
     attributes = message.get("Attributes", {})
     return ReceivedMessage(
         message_id=message["MessageId"],
         body=message["Body"],
         receipt_handle=ReceiptHandle(message["ReceiptHandle"]),
         receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-        sent_at=_time(attributes.get("SentTimestamp")),
+        sent_at=moment_of(attributes.get("SentTimestamp")),
         message_group_id=attributes.get("MessageGroupId"),
         message_attributes=message.get("MessageAttributes", {}),
     )
 
 
-def _time(milliseconds: str | None) -> datetime | None:
+def moment_of(milliseconds: str | None) -> datetime | None:
+    """Return the time that a system attribute of a message says, aware, in UTC."""
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(int(milliseconds) / 1000, timezone.utc)

@@ -3,6 +3,7 @@
 from celery_aws.testing.clock import FakeClock as FakeClock
 from celery_aws.testing.fault_proxy import FaultProxy as FaultProxy
 from celery_aws.testing.memory_dynamodb import MemoryTableService as MemoryTableService
+from celery_aws.testing.memory_operators import MemoryOperators as MemoryOperators
 from celery_aws.testing.memory_s3 import MemoryS3 as MemoryS3
 from celery_aws.testing.memory_sqs import MemorySqs as MemorySqs
 from celery_aws.testing.proxy_faults import ACCESS_DENIED as ACCESS_DENIED
@@ -30,6 +31,7 @@ __all__ = [
     "FaultProxy",
     "HalfOpen",
     "LostReply",
+    "MemoryOperators",
     "MemoryS3",
     "MemorySqs",
     "MemoryTableService",

@@ -71,18 +71,23 @@ class MemoryAccount:
 
     def redrive(self, queue: MemoryQueue, now: float) -> None:
         """Move what was received too often to the dead-letter queue, if there is one."""
-        target = self._by_arn(queue.dead_letter_arn)
+        target = self.by_arn(queue.dead_letter_arn)
         if target is not None:
             for message in queue.take_dead(now):
-                target.add(message)
+                target.add(message, queue.arn, now)
 
-    def _by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
+    def all(self) -> list[MemoryQueue]:
+        """Return all queues, by name."""
+        return [self._queues[name] for name in sorted(self._queues)]
+
+    def by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
+        """Return the queue of this ARN, or None."""
         return next((queue for queue in self._queues.values() if queue.arn == arn), None)
 
     def _check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
         policy = redrive_policy_of(attributes)
         if policy is not None:
-            target = self._by_arn(policy.target)
+            target = self.by_arn(policy.target)
             check_dead_letter_queue(name, None if target is None else target.name)
 
     def _check_not_deleted_recently(self, name: QueueName, now: float) -> None:

@@ -51,8 +51,11 @@ class StoredMessage:
     place: int = 0
     received_at: float | None = None
     receive_count: int = 0
+    first_received_at: float | None = None
     #: The handle of its last receive; earlier ones are stale.
     handle: ReceiptHandle | None = None
+    #: The queue that it was moved from as a dead letter.
+    source: QueueArn | None = None
 
     def in_flight(self, now: float) -> bool:
         """Tell whether somebody received it and its visibility timeout still runs."""
@@ -129,10 +132,33 @@ class MemoryQueue:
             self._seen[key] = (now, stored.message_id)
         return stored.message_id
 
-    def add(self, message: StoredMessage) -> None:
+    def add(self, message: StoredMessage, source: QueueArn, now: float) -> None:
         """Take in a message of a queue whose dead-letter queue this is."""
         message.received_at, message.receive_count, message.handle = None, 0, None
+        message.source = source
+        if self._fifo:
+            message.sent_at = now
         self._keep(message)
+
+    def take(self, most: int, now: float) -> list[StoredMessage]:
+        """Take out up to ``most`` messages that can be received, for SQS to move."""
+        taken = self.receivable(now)[:most]
+        for message in taken:
+            del self._messages[message.message_id]
+        return taken
+
+    def put(self, message: StoredMessage, now: float) -> None:
+        """Take in a message that SQS has moved: a new one, with the same contents."""
+        self._keep(
+            StoredMessage(
+                message_id=f"{self.name}-message-{next(_NUMBERS)}",
+                body=message.body,
+                group=message.group,
+                attributes=message.attributes,
+                sent_at=now,
+                visible_at=now,
+            )
+        )
 
     @property
     def dead_letter_arn(self) -> QueueArn | None:
@@ -237,6 +263,8 @@ class MemoryQueue:
     def _hand_out(self, message: StoredMessage, now: float, seconds: int) -> ReceivedMessage:
         message.receive_count += 1
         message.received_at = now
+        if message.first_received_at is None:
+            message.first_received_at = now
         message.visible_at = now + seconds
         self._visibility.changed(message)
         message.handle = ReceiptHandle(f"{message.message_id}-receive-{next(_NUMBERS)}")

@@ -176,7 +176,7 @@ class MemorySqs:
             received = self._account.at(url).receive(
                 max_messages, visibility_timeout_seconds, self._clock.monotonic(), twice=twice
             )
-            return [replace(message, sent_at=self._wall_time(at)) for message, at in received]
+            return [replace(message, sent_at=self.wall_time(at)) for message, at in received]
 
     def delete_batch(self, url: QueueUrl, handles: Sequence[ReceiptHandle]) -> list[BatchFailure]:
         """Delete up to 10 messages and return the entries refused."""
@@ -198,6 +198,18 @@ class MemorySqs:
             lambda queue, index: queue.change_visibility(*timeouts[index], self._clock.monotonic()),
         )
 
+    # What the doubles of other services on the same queues need.
+
+    @contextmanager
+    def account(self, operation: str, resource: str) -> Iterator[tuple[MemoryAccount, float]]:
+        """Yield the queues under the lock, and the time, for one request."""
+        with self._request(operation, resource):
+            yield self._account, self._clock.monotonic()
+
+    def wall_time(self, at: float) -> datetime:
+        """Return the wall-clock time of a moment of the monotonic clock."""
+        return self._epoch + timedelta(seconds=at)
+
     @contextmanager
     def _request(self, operation: str, resource: str, entries: int = 1) -> Iterator[None]:
         with self._changed:
@@ -210,9 +222,6 @@ class MemorySqs:
                 raise _error(operation, resource, refused) from None
             self._changed.notify_all()
             self.faults.after(operation)
-
-    def _wall_time(self, at: float) -> datetime:
-        return self._epoch + timedelta(seconds=at)
 
     def _wait_for_messages(self, url: QueueUrl, deadline: float) -> int:
         self.polls_under_way += 1
