@@ -18,6 +18,7 @@ from celery_aws.errors import AwsError, CeleryAwsError, ConfigurationError
 #: the line that the overview shows.
 COMMANDS = {
     "create-table": "Create the results table and the coordination table.",
+    "dlq": "Look at dead letters, send them back, or delete them.",
     "flower": "Run Flower, with the queues on its broker page.",
     "local": "Run an AWS on this machine, for development and tests.",
     "schedule": "Look at parked tasks, and cancel them or let them run now.",

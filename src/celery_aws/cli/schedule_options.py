@@ -14,7 +14,7 @@ from celery_aws.core.task_eta import moment
 Command = Callable[..., Any]
 
 
-def _as_moment(
+def as_moment(
     ctx: click.Context,  # noqa: ARG001
     param: click.Parameter,  # noqa: ARG001
     value: str | None,
@@ -33,7 +33,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 due_option = click.option(
     "--due",
     metavar="TIME",
-    callback=_as_moment,
+    callback=as_moment,
     help="Their eta, as a list shows it: then only tasks of that second are looked at, and far "
     "less is read.",
 )
@@ -44,14 +44,14 @@ _FILTERS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--until",
         metavar="TIME",
-        callback=_as_moment,
+        callback=as_moment,
         help="First eta not wanted; without offset UTC.",
     ),
     click.option(
         "--from",
         "since",
         metavar="TIME",
-        callback=_as_moment,
+        callback=as_moment,
         help="First eta; without offset UTC.",
     ),
     click.option("--task", help="Name of the tasks."),

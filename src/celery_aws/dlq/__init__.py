@@ -1,0 +1,1 @@
+"""Dead letters: what lies in an app's dead-letter queues, and how it gets out again."""
