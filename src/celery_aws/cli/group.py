@@ -17,10 +17,13 @@ from celery_aws.errors import AwsError, CeleryAwsError, ConfigurationError
 #: Commands, each in a module of its own (``-`` becomes ``_``) under the name ``command``, with
 #: the line that the overview shows.
 COMMANDS = {
+    "backlog": "Show how far behind the workers are, for autoscaling.",
+    "cleanup": "Delete queues and bindings that others have left behind.",
     "create-table": "Create the results table and the coordination table.",
     "dlq": "Look at dead letters, send them back, or delete them.",
     "flower": "Run Flower, with the queues on its broker page.",
     "local": "Run an AWS on this machine, for development and tests.",
+    "queues": "Show how many messages are where.",
     "schedule": "Look at parked tasks, and cancel them or let them run now.",
 }
 

@@ -170,6 +170,11 @@ def by_hour(tasks: Iterable[ParkedTask]) -> Mapping[datetime, int]:
     return dict(sorted(hours.items()))
 
 
+def by_queue(tasks: Iterable[ParkedTask]) -> Mapping[AmqpQueue, int]:
+    """Return how many tasks are for each queue of Celery's, all of its priorities together."""
+    return Counter(base_of(task.queue) for task in tasks)
+
+
 def may_be_moving(send_after: datetime, now: datetime) -> bool:
     """Tell whether somebody may be sending a task to SQS by itself, by now or in a moment."""
     return send_after <= later(now, CLOCKS_DIFFER_SECONDS)

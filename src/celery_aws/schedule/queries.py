@@ -14,11 +14,12 @@ from itertools import groupby
 from typing import Final
 
 from celery_aws.core.attributes import Item, text_of
-from celery_aws.core.parked_tasks import ParkedTask, Position, TaskFilter, by_hour
+from celery_aws.core.parked_tasks import ParkedTask, Position, TaskFilter, by_hour, by_queue
 from celery_aws.core.schedule import LANES, Lane, Shard, shard_numbers, time_text
 from celery_aws.core.scheduled_items import TASK_ID
 from celery_aws.core.table_keys import SORT
 from celery_aws.errors import TableNotFoundError
+from celery_aws.names import AmqpQueue
 from celery_aws.table.schedule import Schedule
 
 logger = logging.getLogger(__name__)
@@ -88,13 +89,11 @@ class ScheduleQueries:
         Costs one Query a lane, and one for each shard, or each MB of one. Asking only for numbers
         would cost the same.
         """
-        shards = [shard for lane in LANES for shard in self._shards(lane, wanted)]
-        return by_hour(
-            task
-            for shard in progress(shards)
-            for entry in self._entries(shard, wanted)
-            for task in _wanted(entry, wanted)
-        )
+        return by_hour(self._all(wanted, progress))
+
+    def queues(self) -> Mapping[AmqpQueue, int]:
+        """Return how many tasks are parked for each of Celery's queues; costs as :meth:`hours`."""
+        return by_queue(self._all(EVERYTHING, iter))
 
     def find(
         self,
@@ -131,6 +130,12 @@ class ScheduleQueries:
             for task in _wanted(entry, wanted)
         ]
         return sorted(found, key=lambda task: (task.due, task.task_id, task.queue))
+
+    def _all(self, wanted: TaskFilter, progress: Progress) -> Iterator[ParkedTask]:
+        shards = [shard for lane in LANES for shard in self._shards(lane, wanted)]
+        for shard in progress(shards):
+            for entry in self._entries(shard, wanted):
+                yield from _wanted(entry, wanted)
 
     def _in_order(
         self, wanted: TaskFilter, after: Position | None, page_items: int | None

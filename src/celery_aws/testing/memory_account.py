@@ -59,6 +59,7 @@ class MemoryAccount:
             arn=QueueArn(f"arn:aws:sqs:{self._region}:{_ACCOUNT}:{name}"),
             attributes=attributes,
             tags=tags,
+            created_at=now,
         )
         self._queues[name] = queue
         return queue

@@ -77,12 +77,14 @@ class MemoryQueue:
         arn: QueueArn,
         attributes: Mapping[str, str],
         tags: Mapping[str, str],
+        created_at: float,
     ) -> None:
         self.name = name
         self.url = url
         self.arn = arn
         self.given = {**_DEFAULTS, **attributes}
         self.tags = dict(tags)
+        self.created_at = created_at
         self.purged_at: float | None = None
         self._messages: dict[str, StoredMessage] = {}
         self._visibility = Visibility(self._keeps)

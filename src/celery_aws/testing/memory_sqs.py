@@ -141,7 +141,14 @@ class MemorySqs:
     def queue_attributes(self, url: QueueUrl, names: Sequence[str]) -> dict[str, str]:
         """Return attributes of a queue; ``All`` returns every one."""
         with self._request("GetQueueAttributes", url):
-            known = self._account.at(url).attributes(self._clock.monotonic())
+            queue = self._account.at(url)
+            created = str(int(self.wall_time(queue.created_at).timestamp()))
+            known = {
+                **queue.attributes(self._clock.monotonic()),
+                # There is nothing here that changes an attribute later.
+                "CreatedTimestamp": created,
+                "LastModifiedTimestamp": created,
+            }
             return {key: known[key] for key in known if key in names or "All" in names}
 
     def send(self, url: QueueUrl, message: OutgoingMessage) -> str:

@@ -1,0 +1,151 @@
+"""Which SQS queues somebody left behind, and how sure that is. No I/O.
+
+The stock transport makes a queue for each monitor, each client of remote control and each worker's
+mailbox, and leaves those of the first two behind for ever. A queue does not tell whether anybody
+receives from it, so what is said here is never more than what its age and its messages say. Our
+inboxes have a registry, which is sure. Names: kombu/transport/SQS/__init__.py (``entity_name``),
+kombu/pidbox.py (``Mailbox``, ``get_reply_queue``), celery/events/receiver.py.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from celery_aws.core.inboxes import INBOX_ID_CHARACTERS, inbox_name, is_inbox_name
+from celery_aws.core.queue_depth import QueueDepth
+from celery_aws.core.queue_names import FIFO_SUFFIX, queue_name
+from celery_aws.names import AmqpQueue, InboxId, QueueName, QueueUrl
+
+#: No queue is said to be left behind that is younger.
+YOUNG: Final = timedelta(hours=1)
+
+#: From this age on, one is sure that would be used within seconds, or read all the time.
+OLD: Final = timedelta(days=1)
+
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+class Kind(Enum):
+    """What a queue was made for."""
+
+    EVENTS = "events for a monitor (stock)"
+    REPLIES = "replies to remote control (stock)"
+    MAILBOX = "commands for a worker (stock)"
+    INBOX = "inbox of a process"
+
+
+class Certainty(Enum):
+    """How sure it is that nobody uses a queue."""
+
+    SURE = "sure"
+    PROBABLE = "probable"
+    IN_USE = "may be in use"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What is thought of a queue, and why."""
+
+    certainty: Certainty
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """A queue that somebody may have left behind.
+
+    Attributes:
+        name: on AWS.
+        url: where it is.
+        kind: what it was made for.
+        created_at: when.
+        modified_at: when an attribute was last changed; receives and sends change none.
+        depth: its messages.
+        judgement: whether it was left behind.
+    """
+
+    name: QueueName
+    url: QueueUrl
+    kind: Kind
+    created_at: datetime
+    modified_at: datetime
+    depth: QueueDepth
+    judgement: Judgement
+
+
+def kind_of(name: QueueName, prefix: str) -> Kind | None:
+    """Return what a queue was made for by its name; None if it is not one that is left behind.
+
+    Args:
+        name: on AWS.
+        prefix: of the app's queues.
+    """
+    # Of this prefix only: the registry does not know the inboxes of other ones.
+    if is_inbox_name(name) and name == inbox_name(prefix, inbox_of(name)):
+        return Kind.INBOX
+    base = name.removeprefix(queue_name(AmqpQueue(prefix)))
+    for kind, pattern in _PATTERNS.items():
+        if pattern.fullmatch(base):
+            return kind
+    return None
+
+
+def inbox_of(name: QueueName) -> InboxId:
+    """Return the id of an inbox, from its name."""
+    return InboxId(name.removesuffix(FIFO_SUFFIX)[-INBOX_ID_CHARACTERS:])
+
+
+def judge(
+    kind: Kind,
+    depth: QueueDepth,
+    age: timedelta,
+    *,
+    registered: bool | None = None,
+    only_registry: bool = True,
+) -> Judgement:
+    """Return how sure it is that nobody uses a queue.
+
+    Args:
+        kind: what it was made for.
+        depth: its messages.
+        age: since it was made.
+        registered: of an inbox, whether its process has it in the registry; None if the registry
+            was not read.
+        only_registry: False if others with the same prefix may have a registry of their own.
+    """
+    if kind is Kind.INBOX and registered is not False:
+        reason = "its process has it in the registry" if registered else "there is no registry here"
+        return Judgement(certainty=Certainty.IN_USE, reason=reason)
+    if depth.in_flight:
+        reason = f"somebody has received {depth.in_flight} message(s) from it just now"
+        return Judgement(certainty=Certainty.IN_USE, reason=reason)
+    if age < YOUNG:
+        return Judgement(certainty=Certainty.IN_USE, reason="it was made within the last hour")
+    if kind is Kind.INBOX:
+        certainty = Certainty.SURE if only_registry else Certainty.PROBABLE
+        return Judgement(certainty=certainty, reason="no process has it in the registry")
+    return _judge_stock(kind, depth, age)
+
+
+def _judge_stock(kind: Kind, depth: QueueDepth, age: timedelta) -> Judgement:
+    unread = f"nobody reads its {depth.visible} message(s)"
+    if kind is Kind.REPLIES:
+        certainty = Certainty.SURE if age >= OLD else Certainty.PROBABLE
+        return Judgement(certainty=certainty, reason="a client waits seconds for replies")
+    if depth.visible:
+        certainty = Certainty.SURE if kind is Kind.EVENTS and age >= OLD else Certainty.PROBABLE
+        return Judgement(certainty=certainty, reason=unread)
+    if kind is Kind.EVENTS and age >= OLD:
+        reason = "it is empty: left behind, or a monitor with the stock transport reads it"
+        return Judgement(certainty=Certainty.PROBABLE, reason=reason)
+    reason = "it is empty: a process with the stock transport may read it"
+    return Judgement(certainty=Certainty.IN_USE, reason=reason)
+
+
+_PATTERNS: Final = {
+    Kind.EVENTS: re.compile(rf"celeryev-{_UUID}"),
+    Kind.REPLIES: re.compile(rf"{_UUID}-reply-celery-pidbox"),
+    Kind.MAILBOX: re.compile(r".+-celery-pidbox"),
+}
