@@ -77,6 +77,12 @@ SQS_LISTED_MOVE_TASKS = 10
 
 #: Messages of one queue that can be in flight ("Amazon SQS message quotas").
 SQS_IN_FLIGHT_MESSAGES = 120_000
+#: Queues that the RedriveAllowPolicy of a dead-letter queue can name (SetQueueAttributes,
+#: sourceQueueArns).
+SQS_REDRIVE_SOURCE_COUNT = 10
+
+#: Queues on one page of ListQueues (ListQueues, MaxResults).
+SQS_LISTED_QUEUE_COUNT = 1_000
 
 # STS: AssumeRole.
 
@@ -91,6 +97,9 @@ S3_KEY_BYTES = 1_024
 
 #: Keys in one DeleteObjects.
 S3_DELETE_KEYS = 1_000
+
+#: Characters of the id of a lifecycle rule (PutBucketLifecycleConfiguration, ID).
+S3_RULE_ID_CHARACTERS = 255
 
 # DynamoDB: "Quotas in Amazon DynamoDB".
 

@@ -110,13 +110,23 @@ def _protection(spec: TableSpec) -> dict[str, Any]:
     # What is not wanted is left out: an IAM policy may refuse whoever mentions it.
     parameters: dict[str, Any] = {}
     if spec.kms_key is not None:
-        named = {} if spec.kms_key == MANAGED_KEY else {"KMSMasterKeyId": spec.kms_key}
-        parameters["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", **named}
+        parameters["SSESpecification"] = encryption_parameters(spec.kms_key)
     if spec.tags:
-        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in spec.tags.items()]
+        parameters["Tags"] = tag_list(spec.tags)
     if spec.deletion_protection:
         parameters["DeletionProtectionEnabled"] = True
     return parameters
+
+
+def encryption_parameters(kms_key: str) -> dict[str, Any]:
+    """Return the ``SSESpecification`` for a KMS key, or for :data:`MANAGED_KEY`."""
+    named = {} if kms_key == MANAGED_KEY else {"KMSMasterKeyId": kms_key}
+    return {"Enabled": True, "SSEType": "KMS", **named}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as DynamoDB and CloudFormation take them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def described(found: Mapping[str, Any]) -> TableDescription:

@@ -74,7 +74,7 @@ class QueueCreation:
         if wants_dead_letters(name, self._options):
             attributes[REDRIVE_POLICY] = self._redrive_policy(served, missing).text()
         try:
-            return self._once_known(lambda: self._create(name, attributes))
+            return once_known(lambda: self._create(name, attributes), self._clock)
         except AccessDeniedError as error:
             raise _not_permitted(name, "creating it", error, "sqs:CreateQueue") from missing
 
@@ -82,7 +82,7 @@ class QueueCreation:
         name = dead_letter_name(served)
         try:
             url = self._create(name, dead_letter_attributes(name, self._options))
-            arn = self._once_known(lambda: self._service.queue_attributes(url, ["QueueArn"]))
+            arn = once_known(lambda: self._service.queue_attributes(url, ["QueueArn"]), self._clock)
         except AccessDeniedError as error:
             raise _not_permitted(
                 served,
@@ -104,16 +104,25 @@ class QueueCreation:
             return self._service.queue_url(name)
         return url
 
-    def _once_known(self, ask: Callable[[], T]) -> T:
-        """Ask again after a pause while SQS does not know a queue that it has just created."""
-        for pause_seconds in NEW_QUEUE_PAUSES_SECONDS:
-            try:
-                return ask()
-            except (QueueNotFoundError, InvalidRequestError) as error:
-                if isinstance(error, InvalidRequestError) and _TARGET_UNKNOWN not in error.reason:
-                    raise
-            self._clock.sleep(pause_seconds)
-        return ask()
+
+def once_known(ask: Callable[[], T], clock: Clock) -> T:
+    """Ask again after a pause while SQS does not know a queue that it has just created.
+
+    Args:
+        ask: one request about the queue, or about one that leads to it.
+        clock: for the pauses.
+
+    Raises:
+        AwsError: what the last request was answered with, after 3.5 seconds.
+    """
+    for pause_seconds in NEW_QUEUE_PAUSES_SECONDS:
+        try:
+            return ask()
+        except (QueueNotFoundError, InvalidRequestError) as error:
+            if isinstance(error, InvalidRequestError) and _TARGET_UNKNOWN not in error.reason:
+                raise
+        clock.sleep(pause_seconds)
+    return ask()
 
 
 def _not_permitted(

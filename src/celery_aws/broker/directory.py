@@ -284,6 +284,8 @@ class QueueDirectory:
             region=queue.region or self._access.region,
             credentials=own or self._access.credentials,
         )
+        access = predefined_access(self._access, queue, name)
+        return self.service if access is self._access else self._services(access)
 
 
 def _steps_not_predefined(queue: AmqpQueue, missing: Sequence[AmqpQueue]) -> QueueNotFoundError:
@@ -323,6 +325,32 @@ def queue_directory(
     # text leaves out (secrets of predefined queues) is in the queue's URL or in the access.
     key = (access.key(), repr(options), _secrets(options), services, clock)
     return _directories.get(key, lambda: QueueDirectory(options, access, services, clock))
+
+
+def predefined_access(access: Access, queue: PredefinedQueue, name: str) -> Access:
+    """Return how a predefined queue is reached; ``access`` itself if it has nothing of its own.
+
+    Args:
+        access: of the broker.
+        queue: what the options say of it.
+        name: Celery's, for the error.
+
+    Raises:
+        ConfigurationError: half a key pair.
+    """
+    own = credentials_or_none(
+        queue.access_key_id,
+        queue.secret_access_key,
+        queue.session_token,
+        where=f"broker_transport_options['predefined_queues'][{name!r}]",
+    )
+    if own is None and queue.region is None:
+        return access
+    return replace(
+        access,
+        region=queue.region or access.region,
+        credentials=own or access.credentials,
+    )
 
 
 def broker_access(url: BrokerUrl, options: BrokerOptions) -> Access:

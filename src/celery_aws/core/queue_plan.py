@@ -18,7 +18,7 @@ from celery_aws.core.dead_letters import (
 )
 from celery_aws.core.priorities import Priorities, steps_up_to
 from celery_aws.core.queue_names import is_fifo, name_of_url, queue_name
-from celery_aws.limits import SQS_RETENTION_SECONDS_MAX
+from celery_aws.limits import SQS_RETENTION_SECONDS_DEFAULT, SQS_RETENTION_SECONDS_MAX
 from celery_aws.names import AmqpQueue, QueueName, QueueUrl
 
 
@@ -120,6 +120,20 @@ def queue_attributes(name: QueueName, options: BrokerOptions) -> dict[str, str]:
         attributes["FifoQueue"] = "true"
     attributes.update(options.sqs_creation_attributes)
     return attributes
+
+
+def longest_message_life_seconds(options: BrokerOptions) -> int:
+    """Return for how long SQS may keep a message, from the moment it is sent.
+
+    In its queue, and then in the dead-letter queue. SQS counts the time in both from the send; a
+    worker that rejects a message, and a FIFO queue, begin anew with the second. Sent back from
+    there it is another message.
+    """
+    given = options.sqs_creation_attributes
+    text = given.get("MessageRetentionPeriod", "")
+    seconds = int(text) if text.isdecimal() else SQS_RETENTION_SECONDS_DEFAULT
+    dead_letters = options.max_receive_count > 0 or REDRIVE_POLICY in given
+    return seconds + (SQS_RETENTION_SECONDS_MAX if dead_letters else 0)
 
 
 def dead_letter_attributes(name: QueueName, options: BrokerOptions) -> dict[str, str]:

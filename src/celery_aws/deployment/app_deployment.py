@@ -11,7 +11,7 @@ from celery_aws.broker import Transport
 from celery_aws.broker.coordination import coordination_access, table_name, table_spec
 from celery_aws.broker.directory import broker_access
 from celery_aws.config.broker import BrokerOptions
-from celery_aws.core.queue_plan import planned_queues
+from celery_aws.core.queue_plan import longest_message_life_seconds, planned_queues
 from celery_aws.deployment.app_queues import app_queues
 from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable
 from celery_aws.errors import ConfigurationError
@@ -41,7 +41,9 @@ def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
                 where="broker_url",
             )
         found = Deployment() if transport is None else _of_broker(app, transport, queues)
-    return found if results is None else _with_results(found, results)
+    return (
+        found if results is None else _with_results(found, results, app.backend.lifetimes.longest)
+    )
 
 
 def is_ours(connection: Any) -> bool:
@@ -102,10 +104,14 @@ def _message_buckets(options: BrokerOptions, access: Access) -> Iterator[Planned
             name=BucketName(options.large_message_bucket),
             prefix=options.large_message_prefix,
             access=object_access(access, options.large_message_endpoint_url),
+            longest_life_seconds=longest_message_life_seconds(options),
+            parks=options.coordination_table is not False,
         )
 
 
-def _with_results(found: Deployment, settings: ResultSettings) -> Deployment:
+def _with_results(
+    found: Deployment, settings: ResultSettings, longest_result_seconds: int | None
+) -> Deployment:
     table = PlannedTable(
         kind="results",
         name=settings.table,
@@ -121,6 +127,7 @@ def _with_results(found: Deployment, settings: ResultSettings) -> Deployment:
             name=settings.objects.bucket,
             prefix=settings.objects.prefix,
             access=settings.objects.access,
+            longest_life_seconds=longest_result_seconds,
         )
         buckets = (*buckets, bucket)
     return replace(found, tables=(table, *found.tables), buckets=buckets)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.table_schema import TableSpec
+from celery_aws.broker.directory import predefined_access
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.names import BucketName, TableName
@@ -42,12 +43,17 @@ class PlannedBucket:
         name: of the bucket.
         prefix: of the keys; nothing is read, written or deleted under another.
         access: where it is, and who asks.
+        longest_life_seconds: how long what is there may be needed, from when it was written, for as
+            long as nobody keeps it from its queue; None is for ever.
+        parks: it may wait in the schedule before that, for any time.
     """
 
     kind: Literal["messages", "results"]
     name: BucketName
     prefix: str
     access: Access
+    longest_life_seconds: int | None = None
+    parks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,19 @@ class Deployment:
     def table(self, kind: Literal["results", "coordination"]) -> PlannedTable | None:
         """Return one of the tables, or None."""
         return next((table for table in self.tables if table.kind == kind), None)
+
+    def access_of(self, queue: PlannedQueue) -> Access:
+        """Return how a queue is reached: as the broker is, but for some predefined ones.
+
+        Raises:
+            ConfigurationError: a predefined queue has half a key pair.
+            ValueError: there is no broker.
+        """
+        if self.broker is None:
+            raise ValueError("queues have no access without a broker")
+        if queue.predefined is None:
+            return self.broker
+        return predefined_access(self.broker, queue.predefined, queue.serves)
 
     @property
     def remote_control(self) -> bool:

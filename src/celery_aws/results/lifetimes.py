@@ -29,6 +29,12 @@ class Lifetimes:
             return None
         return max(self.result, self.chord)
 
+    @property
+    def longest(self) -> int | None:
+        """Life of what lives longest."""
+        lives = (self.result, self.failure, self.chord)
+        return None if None in lives else max(each for each in lives if each is not None)
+
     def of_state(self, state: str, *, in_chord: bool) -> int | None:
         """Return the life of a task's ``state``."""
         if in_chord:

@@ -108,7 +108,7 @@ def ensure_table(
     ttl_enabled = _enable_ttl_if_off(service, table, purpose)
     recovery_enabled = created and spec.point_in_time_recovery
     if recovery_enabled:
-        _enable_recovery(service, table, clock)
+        enable_recovery(service, table, clock)
     return TableReport(
         table=table,
         created=created,
@@ -153,7 +153,12 @@ def _wait_until_usable(service: TableService, table: TableName, clock: Clock) ->
     return found
 
 
-def _enable_recovery(service: TableService, table: TableName, clock: Clock) -> None:
+def enable_recovery(service: TableService, table: TableName, clock: Clock) -> None:
+    """Switch point-in-time recovery on, which a new table refuses for a while.
+
+    Raises:
+        AwsError: AWS refused, or still does after :data:`CREATION_DEADLINE_SECONDS`.
+    """
     refused: ServiceFaultError | None = None
 
     def enabled() -> bool:

@@ -3,7 +3,13 @@ import json
 import pytest
 
 from celery_aws.config.broker import BrokerOptions, parse_broker_options
-from celery_aws.core.queue_plan import CeleryQueue, PlannedQueue, QueueRole, planned_queues
+from celery_aws.core.queue_plan import (
+    CeleryQueue,
+    PlannedQueue,
+    QueueRole,
+    longest_message_life_seconds,
+    planned_queues,
+)
 from celery_aws.names import AmqpQueue
 
 
@@ -92,3 +98,24 @@ def test_predefined_queues_are_what_they_are() -> None:
     assert (tasks.name, tasks.url, tasks.serves) == ("made-by-hand", url, "celery")
     assert tasks.attributes == {}
     assert tasks.dead_letter_queue is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "days"),
+    [
+        ({}, 4 + 14),
+        ({"max_receive_count": 0}, 4),
+        ({"sqs-creation-attributes": {"MessageRetentionPeriod": 864_000}}, 10 + 14),
+        (
+            {
+                "max_receive_count": 0,
+                "sqs-creation-attributes": {"RedrivePolicy": {"deadLetterTargetArn": "arn"}},
+            },
+            4 + 14,
+        ),
+    ],
+)
+def test_a_message_lives_in_its_queue_and_in_the_dead_letter_queue(
+    raw: dict[str, object], days: int
+) -> None:
+    assert longest_message_life_seconds(parse_broker_options(raw)) == days * 86_400

@@ -77,3 +77,44 @@ def test_queues_that_are_not_predefined() -> None:
     )
     assert [queue.url for queue in found.queues] == [url]
     assert found.undefined == ("reports",)
+
+
+def test_what_is_kept_in_buckets_is_needed_for_so_long() -> None:
+    found = deployment_of(
+        app_with(
+            "aws+sqs://",
+            "aws+dynamodb://@eu-west-1/results",
+            broker_transport_options={
+                "region": "eu-west-1",
+                "large_message_bucket": "big",
+                "sqs-creation-attributes": {"MessageRetentionPeriod": 3600},
+            },
+            result_backend_transport_options={"large_result_bucket": "big"},
+            result_expires=600,
+            result_chord_expires=7200,
+        )
+    )
+    messages, results = found.buckets
+    assert (messages.longest_life_seconds, messages.parks) == (3600 + 14 * 86_400, True)
+    assert (results.longest_life_seconds, results.parks) == (7200, False)
+
+
+def test_a_predefined_queue_may_have_a_region_and_keys_of_its_own() -> None:
+    queue = {
+        "url": "https://sqs.eu-west-1.amazonaws.com/123456789012/celery",
+        "region": "eu-west-3",
+        "access_key_id": "OTHER",
+        "secret_access_key": "secret",
+    }
+    options = {"region": "eu-west-1", "predefined_queues": {"celery": queue}}
+    found = deployment_of(app_with("aws+sqs://", None, broker_transport_options=options))
+    access = found.access_of(found.queues[0])
+    assert access.region == "eu-west-3"
+    assert access.credentials is not None
+    assert access.credentials.access_key_id == "OTHER"
+
+
+def test_any_other_queue_is_reached_as_the_broker_is() -> None:
+    options = {"region": "eu-west-1"}
+    found = deployment_of(app_with("aws+sqs://", None, broker_transport_options=options))
+    assert {found.access_of(queue) is found.broker for queue in found.queues} == {True}

@@ -40,3 +40,13 @@ def test_a_chords_parts_live_as_long_as_the_longer_of_both(
     lives = lifetimes(ttl_seconds=None, result_expires=result, chord_expires=chord)
     assert lives.chord_part == part
     assert lives.of_state("SUCCESS", in_chord=True) == part
+
+
+@pytest.mark.parametrize(
+    ("chord_expires", "longest"), [(None, 600), (30, 600), (900, 900), (0, None)]
+)
+def test_the_longest_life(chord_expires: Expires, longest: int | None) -> None:
+    lives = lifetimes(
+        ttl_seconds=None, result_expires=60, failure_expires=600, chord_expires=chord_expires
+    )
+    assert lives.longest == longest
