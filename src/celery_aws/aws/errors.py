@@ -68,6 +68,8 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "AuthorizationError": errors.AccessDeniedError,
     "NotSignedUp": errors.AccessDeniedError,
     "OptInRequired": errors.AccessDeniedError,
+    # All that S3 says to a HEAD.
+    "403": errors.AccessDeniedError,
     # Keys of KMS: SQS's spelling, S3's, and that of KMS-backed services since.
     "KmsAccessDenied": errors.EncryptionKeyError,
     "KmsDisabled": errors.EncryptionKeyError,
@@ -89,11 +91,13 @@ _BY_CODE: dict[str, type[errors.AwsError]] = {
     "NonExistentQueue": errors.QueueNotFoundError,
     "QueueDoesNotExist": errors.QueueNotFoundError,
     "NoSuchBucket": errors.BucketNotFoundError,
+    "404": errors.BucketNotFoundError,
     "NoSuchKey": errors.ObjectNotFoundError,
     "ResourceNotFoundException": errors.TableNotFoundError,
     "TableNotFoundException": errors.TableNotFoundError,
     "QueueNameExists": errors.AlreadyExistsError,
     "QueueAlreadyExists": errors.AlreadyExistsError,
+    "BucketAlreadyOwnedByYou": errors.AlreadyExistsError,
     "ResourceInUseException": errors.AlreadyExistsError,
     "TableAlreadyExistsException": errors.AlreadyExistsError,
     # Our own requests.

@@ -47,7 +47,7 @@ class MemoryAccount:
         """Create a queue, or return the one with the same attributes."""
         check_queue_name(name)
         check_queue_attributes(name, attributes)
-        self._check_dead_letter_queue(name, attributes)
+        self.check_dead_letter_queue(name, attributes)
         existing = self._queues.get(name)
         if existing is not None:
             _check_same_attributes(existing, attributes)
@@ -70,6 +70,10 @@ class MemoryAccount:
         del self._queues[queue.name]
         self._deleted_at[queue.name] = now
 
+    def all(self) -> list[MemoryQueue]:
+        """Return every queue, in the order in which they were created."""
+        return list(self._queues.values())
+
     def redrive(self, queue: MemoryQueue, now: float) -> None:
         """Move what was received too often to the dead-letter queue, if there is one."""
         target = self.by_arn(queue.dead_letter_arn)
@@ -86,10 +90,15 @@ class MemoryAccount:
         return next((queue for queue in self._queues.values() if queue.arn == arn), None)
 
     def _check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
+    def check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
+        """Refuse attributes of a queue that lead to a dead-letter queue which cannot be one."""
         policy = redrive_policy_of(attributes)
         if policy is not None:
             target = self.by_arn(policy.target)
             check_dead_letter_queue(name, None if target is None else target.name)
+
+    def _by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
+        return next((queue for queue in self._queues.values() if queue.arn == arn), None)
 
     def _check_not_deleted_recently(self, name: QueueName, now: float) -> None:
         deleted_at = self._deleted_at.get(name)
