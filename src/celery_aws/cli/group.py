@@ -24,6 +24,7 @@ COMMANDS = {
     "flower": "Run Flower, with the queues on its broker page.",
     "local": "Run an AWS on this machine, for development and tests.",
     "queues": "Show how many messages are where.",
+    "provision": "Make the queues, tables and buckets of the app.",
     "schedule": "Look at parked tasks, and cancel them or let them run now.",
 }
 
