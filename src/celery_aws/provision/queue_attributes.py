@@ -83,7 +83,7 @@ def allowing(text: str | None, sources: list[QueueArn]) -> str | None:
     """
     policy = json.loads(text) if text else {}
     permission = policy.get("redrivePermission", "allowAll")
-    if permission == "allowAll":
+    if permission == "allowAll" or not sources:
         return None
     if permission == "denyAll":
         raise ValueError("redrivePermission is denyAll")

@@ -107,8 +107,7 @@ def _new(step: QueueStep) -> QueueStep:
 
 def _existing(step: QueueStep, found: FoundQueue, sources: list[QueueName]) -> QueueStep:
     attributes = different(attributes_of(step.planned, found.arn), found.attributes)
-    arns = [beside(found.arn, name) for name in sources]
-    allowed = allowing(found.attributes.get(REDRIVE_ALLOW_POLICY), arns)
+    allowed = _allowing(found, sources)
     if allowed is not None:
         attributes[REDRIVE_ALLOW_POLICY] = allowed
     tags = different_tags(step.planned.tags, found.tags)
@@ -117,6 +116,11 @@ def _existing(step: QueueStep, found: FoundQueue, sources: list[QueueName]) -> Q
         differences=(*_shown(attributes, found.attributes), *tags),
         attributes=to_set(attributes, found.attributes),
     )
+
+
+def _allowing(found: FoundQueue, sources: list[QueueName]) -> str | None:
+    arns = [beside(found.arn, name) for name in sources]
+    return allowing(found.attributes.get(REDRIVE_ALLOW_POLICY), arns)
 
 
 def _shown(attributes: Mapping[str, str], found: Mapping[str, str]) -> list[Difference]:
@@ -140,10 +144,10 @@ def _conflicts(
             f"{FIFO_QUEUE} is {str(wanted).lower()} in sqs-creation-attributes, and SQS goes by "
             "the name, which ends in .fifo or not: rename the queue, or leave the attribute out"
         )
-    if found is None or not sources:
+    if found is None:
         return
     try:
-        allowing(found.attributes.get(REDRIVE_ALLOW_POLICY), [])
+        _allowing(found, sources)
     except ValueError:
         yield (
             f"its {REDRIVE_ALLOW_POLICY} lets no queue move dead letters here: set it to allowAll, "
