@@ -6,7 +6,7 @@ AWS::SQS::QueuePolicy, AWS::DynamoDB::Table and AWS::S3::Bucket in the CloudForm
 reference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery_aws.aws.bucket_administration import PUBLIC_ACCESS_BLOCK
@@ -14,7 +14,7 @@ from celery_aws.aws.table_schema import MANAGED_KEY, creation_parameters, tag_li
 from celery_aws.core.dead_letters import REDRIVE_POLICY
 from celery_aws.core.queue_plan import PlannedQueue
 from celery_aws.deployment import Deployment, PlannedTable
-from celery_aws.names import BucketName
+from celery_aws.names import BucketName, QueueName
 from celery_aws.provision.bucket_rules import BucketRule
 from celery_aws.provision.exported import (
     document,
@@ -49,7 +49,8 @@ def cloudformation(deployment: Deployment, region: str) -> dict[str, Any]:
 
 
 def _queues(queues: list[PlannedQueue]) -> dict[str, Any]:
-    ids = _ids("Queue", [queue.name for queue in queues])
+    names = [queue.name for queue in queues]
+    ids = dict(zip(names, _ids("Queue", names), strict=True))
     resources: dict[str, Any] = {}
     for queue in queues:
         resources[ids[queue.name]] = _resource("AWS::SQS::Queue", _queue(queue, ids))
@@ -65,7 +66,7 @@ def _queues(queues: list[PlannedQueue]) -> dict[str, Any]:
     return resources
 
 
-def _queue(queue: PlannedQueue, ids: Mapping[str, str]) -> dict[str, Any]:
+def _queue(queue: PlannedQueue, ids: Mapping[QueueName, str]) -> dict[str, Any]:
     properties: dict[str, Any] = {"QueueName": queue.name}
     for name, value in queue.attributes.items():
         if name in (REDRIVE_POLICY, REDRIVE_ALLOW_POLICY):
@@ -85,7 +86,10 @@ def _queue(queue: PlannedQueue, ids: Mapping[str, str]) -> dict[str, Any]:
 
 def _tables(tables: list[PlannedTable]) -> dict[str, Any]:
     ids = _ids("Table", [table.name for table in tables])
-    return {ids[table.name]: _resource("AWS::DynamoDB::Table", _table(table)) for table in tables}
+    return {
+        identifier: _resource("AWS::DynamoDB::Table", _table(table))
+        for identifier, table in zip(ids, tables, strict=True)
+    }
 
 
 def _table(table: PlannedTable) -> dict[str, Any]:
@@ -104,10 +108,10 @@ def _table(table: PlannedTable) -> dict[str, Any]:
 
 
 def _buckets(buckets: Mapping[BucketName, tuple[BucketRule, ...]]) -> dict[str, Any]:
-    ids = _ids("Bucket", list(buckets))
+    ids = _ids("Bucket", buckets)
     return {
-        ids[name]: _resource("AWS::S3::Bucket", _bucket(name, rules))
-        for name, rules in buckets.items()
+        identifier: _resource("AWS::S3::Bucket", _bucket(name, rules))
+        for identifier, (name, rules) in zip(ids, buckets.items(), strict=True)
     }
 
 
@@ -142,5 +146,5 @@ def _resource(kind: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"Type": kind, **_RETAINED, "Properties": properties}
 
 
-def _ids(kind: str, names: list[str]) -> Mapping[str, str]:
+def _ids(kind: str, names: Iterable[str]) -> list[str]:
     return identifiers(kind, names, separator="", capitals=True)

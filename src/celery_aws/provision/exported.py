@@ -6,7 +6,7 @@ account is named but in what the app's own settings name.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from celery_aws.core.queue_plan import PlannedQueue
@@ -84,16 +84,14 @@ def document(value: str) -> Any:
         return value
 
 
-def identifiers(
-    kind: str, names: Iterable[str], *, separator: str, capitals: bool
-) -> Mapping[str, str]:
-    """Return what resources are called in a template, by their names on AWS; no two alike."""
-    found: dict[str, str] = {}
+def identifiers(kind: str, names: Iterable[str], *, separator: str, capitals: bool) -> list[str]:
+    """Return what resources are called in a template, for each of their names; no two alike."""
+    found: list[str] = []
     for name in names:
         words = [kind, *filter(None, _NOT_IN_NAMES.split(name))]
         base = separator.join(word[:1].upper() + word[1:] if capitals else word for word in words)
-        used, number, identifier = set(found.values()), 2, base
-        while identifier in used:
+        number, identifier = 2, base
+        while identifier in found:
             identifier, number = f"{base}{separator}{number}", number + 1
-        found[name] = identifier
+        found.append(identifier)
     return found

@@ -6,14 +6,14 @@ of hashicorp/aws 6; "JSON Configuration Syntax" in that of Terraform (nested blo
 lists of them, and text is a template).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery_aws.aws.table_schema import MANAGED_KEY
 from celery_aws.core.dead_letters import REDRIVE_POLICY
 from celery_aws.core.queue_plan import PlannedQueue
 from celery_aws.deployment import Deployment, PlannedTable
-from celery_aws.names import BucketName
+from celery_aws.names import BucketName, QueueName
 from celery_aws.provision.bucket_rules import BucketRule
 from celery_aws.provision.exported import (
     exported_buckets,
@@ -71,7 +71,8 @@ def _queues(deployment: Deployment) -> Resources:
         return {}
     region = deployment.broker.region
     planned = exported_queues(deployment)
-    ids = _ids([queue.name for queue in planned])
+    names = [queue.name for queue in planned]
+    ids = dict(zip(names, _ids(names), strict=True))
     allowing = {
         ids[queue.name]: {
             "region": region,
@@ -85,7 +86,7 @@ def _queues(deployment: Deployment) -> Resources:
     return {"aws_sqs_queue": queues, "aws_sqs_queue_redrive_allow_policy": allowing}
 
 
-def _queue(queue: PlannedQueue, ids: Mapping[str, str]) -> dict[str, Any]:
+def _queue(queue: PlannedQueue, ids: Mapping[QueueName, str]) -> dict[str, Any]:
     arguments: dict[str, Any] = {"name": queue.name}
     for name, value in queue.attributes.items():
         if name in _QUEUE_ARGUMENTS:
@@ -104,17 +105,16 @@ def _queue(queue: PlannedQueue, ids: Mapping[str, str]) -> dict[str, Any]:
 
 def _tables(tables: list[PlannedTable]) -> Resources:
     ids = _ids([table.name for table in tables])
-    return {
-        "aws_dynamodb_table": {ids[table.name]: _table(table, ids[table.name]) for table in tables}
-    }
+    made = {each: _table(table, each) for each, table in zip(ids, tables, strict=True)}
+    return {"aws_dynamodb_table": made}
 
 
 def _keys(tables: list[PlannedTable]) -> Resources:
     """Return what looks keys up that are named by an alias or id: a table takes an ARN only."""
     ids = _ids([table.name for table in tables])
     found = {
-        ids[table.name]: {"region": table.access.region, "key_id": _literal(table.spec.kms_key)}
-        for table in tables
+        each: {"region": table.access.region, "key_id": _literal(table.spec.kms_key)}
+        for each, table in zip(ids, tables, strict=True)
         if table.spec.kms_key is not None and _is_looked_up(table.spec.kms_key)
     }
     return {"data": {"aws_kms_key": found}} if found else {}
@@ -161,16 +161,16 @@ def _table(table: PlannedTable, identifier: str) -> dict[str, Any]:
 def _buckets(deployment: Deployment) -> Resources:
     buckets = exported_buckets(deployment)
     regions = {bucket.name: bucket.access.region for bucket in deployment.buckets}
-    ids = _ids(list(buckets))
+    ids = _ids(buckets)
     found: Resources = {
         "aws_s3_bucket": {},
         "aws_s3_bucket_public_access_block": {},
         "aws_s3_bucket_server_side_encryption_configuration": {},
         "aws_s3_bucket_lifecycle_configuration": {},
     }
-    for name, rules in buckets.items():
-        for kind, arguments in _bucket(name, rules, ids[name]).items():
-            found[kind][ids[name]] = {"region": regions[name], **arguments}
+    for identifier, (name, rules) in zip(ids, buckets.items(), strict=True):
+        for kind, arguments in _bucket(name, rules, identifier).items():
+            found[kind][identifier] = {"region": regions[name], **arguments}
     return found
 
 
@@ -218,6 +218,6 @@ def _literals(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: _literal(value) for key, value in tags.items()}
 
 
-def _ids(names: list[str]) -> Mapping[str, str]:
+def _ids(names: Iterable[str]) -> list[str]:
     # Behind a word of ours: a name may begin with a digit, and an identifier may not.
     return identifiers("celery", names, separator="_", capitals=False)

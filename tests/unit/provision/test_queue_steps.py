@@ -17,11 +17,10 @@ def steps(found: dict[str, FoundQueue], **options: Any) -> dict[str, Step]:
     return {step.name: step for step in plan_of(wanted, Found(queues=there)).steps}
 
 
-def queue(name: str, tags: dict[str, str] | None = None, **attributes: str) -> FoundQueue:
+def queue(name: str, **attributes: str) -> FoundQueue:
     return FoundQueue(
         url=QueueUrl(f"https://sqs.us-east-1.amazonaws.com/000000000000/{name}"),
         attributes={"QueueArn": f"{ARN}{name}", **attributes},
-        tags=tags or {},
     )
 
 
