@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from celery_aws.aws.access import Access
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
-from celery_aws.errors import AwsError, BucketNotFoundError
+from celery_aws.errors import AccessDeniedError, AwsError, BucketNotFoundError
 from celery_aws.names import BucketName
 
 #: The one region that CreateBucket takes for granted, and cannot be told.
@@ -30,6 +30,9 @@ PUBLIC_ACCESS_BLOCK = {
 
 #: Encryption with keys of S3's own, which costs nothing.
 ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+
+#: S3 says no more to a HEAD.
+_NOT_SEEN = "Grant s3:ListBucket on it; or, if it is of somebody else, name another bucket"
 
 _MINIMUM_SIZE = "TransitionDefaultMinimumObjectSize"
 
@@ -110,6 +113,8 @@ class S3BucketAdministration:
                 answer = self._client().head_bucket(Bucket=bucket)
         except BucketNotFoundError:
             return None
+        except AccessDeniedError as error:
+            raise error.with_remedy(_NOT_SEEN) from error
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return str(headers.get("x-amz-bucket-region") or self.access.region)
 

@@ -58,12 +58,9 @@ def bring_about_queue(
 def _create(
     planned: PlannedQueue, service: QueueAdministration, clock: Clock, say: Say
 ) -> QueueUrl:
-    arn = QueueArn("")
-    if planned.dead_letter_queue is not None:
-        target = service.queue_url(planned.dead_letter_queue)
-        arn = QueueArn(
-            once_known(lambda: service.queue_attributes(target, ["QueueArn"]), clock)["QueueArn"]
-        )
+    target = planned.dead_letter_queue
+    # It may have been made a moment ago.
+    arn = QueueArn("") if target is None else once_known(lambda: _arn(service, target), clock)
     attributes = attributes_of(planned, arn)
     deadline = clock.monotonic() + _REUSE_DEADLINE_SECONDS
     while True:
@@ -78,6 +75,10 @@ def _create(
                 raise
         say(f"{planned.name} was deleted less than {SQS_NAME_REUSE_SECONDS} s ago: waiting")
         clock.sleep(_REUSE_PAUSE_SECONDS)
+
+
+def _arn(service: QueueAdministration, name: QueueName) -> QueueArn:
+    return QueueArn(service.queue_attributes(service.queue_url(name), ["QueueArn"])["QueueArn"])
 
 
 def _change(step: QueueStep, service: QueueAdministration, found: FoundQueue) -> None:

@@ -12,9 +12,17 @@ from celery_aws.core.backoff import Backoff
 from celery_aws.errors import UnreachableError
 from celery_aws.names import TableName
 from celery_aws.provision.outcomes import Say
+from celery_aws.provision.reading import read_table
 from celery_aws.provision.services import Services
 from celery_aws.provision.steps import TableStep
-from celery_aws.provision.table_steps import BILLING, DELETION_PROTECTION, ENCRYPTION, RECOVERY
+from celery_aws.provision.table_steps import (
+    BILLING,
+    DELETION_PROTECTION,
+    ENCRYPTION,
+    EXPIRY,
+    RECOVERY,
+    table_step,
+)
 from celery_aws.provision.tags import tags_to_set
 from celery_aws.table.creation import enable_recovery, ensure_table
 
@@ -38,21 +46,24 @@ def bring_about_table(step: TableStep, services: Services, say: Say) -> None:
         ConfigurationError: somebody has made another table of this name meanwhile.
         AwsError: AWS refused, or the table is busy for too long.
 
-    Costs five to about thirty requests to create it; two to look at its expiry, and for every
+    Costs nine to about thirty requests to create it; two to look at its expiry, and for every
     change one and a few looks.
     """
-    service = services.tables(step.access)
-    planned = step.planned
+    planned, service = step.planned, services.tables(step.access)
     if not step.exists:
         say(f"{planned.name} takes some ten seconds to be active")
     # Of what exists, this mends the expiry.
     ensure_table(service, planned.name, planned.spec, purpose=planned.purpose, clock=services.clock)
-    if step.exists:
-        _change(step, service, services.clock, say)
+    if not step.exists:
+        # Another may have begun to make it, and in another way.
+        step = table_step(planned, read_table(services, planned))
+    _change(step, service, services.clock, say)
 
 
 def _change(step: TableStep, service: TableAdministration, clock: Clock, say: Say) -> None:
     name, spec, changed = step.planned.name, step.planned.spec, step.changed
+    if not changed - {EXPIRY}:
+        return
     if BILLING in changed:
         found = until_active(service, name, clock, say)
         service.set_billing(name, _at_least(spec, found))

@@ -63,6 +63,13 @@ class Asked:
 
 #: S3 names no operation; of those that we use, each has a method of its own.
 _OF_S3 = {"GET": "GetObject", "PUT": "PutObject", "POST": "DeleteObjects"}
+_OF_A_BUCKET = {
+    "HEAD": "HeadBucket",
+    "PUT": "CreateBucket",
+    "GET ?lifecycle": "GetBucketLifecycleConfiguration",
+    "PUT ?lifecycle": "PutBucketLifecycleConfiguration",
+    "POST ?delete": "DeleteObjects",
+}
 
 
 class CannedAws:
@@ -119,6 +126,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self.do_POST()
 
+    def do_HEAD(self) -> None:
+        self.do_POST()
+
+    def _of_s3(self) -> str:
+        path, mark, query = self.path.partition("?")
+        if path.count("/") > 1:
+            return _OF_S3[self.command]
+        return _OF_A_BUCKET[f"{self.command} {mark}{query}".rstrip()]
+
     def log_message(self, *_: Any) -> None:
         """Say nothing on stderr."""
 
@@ -130,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             parameters = json.loads(text) if target else dict(parse_qsl(text))
             operation = target.rpartition(".")[2] or parameters["Action"]
         else:
-            parameters, operation = {"path": self.path, "text": text}, _OF_S3[self.command]
+            parameters, operation = {"path": self.path, "text": text}, self._of_s3()
         return Asked(operation=operation, parameters=parameters, headers=dict(self.headers))
 
 
