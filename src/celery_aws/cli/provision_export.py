@@ -29,8 +29,8 @@ def command(
     """Print what "apply" would make as a CloudFormation template (JSON) or as Terraform JSON.
 
     For who makes everything in that way: then "plan" shows whether it is right. It does not look at
-    what exists, and costs no request. Save Terraform's as celery.tf.json; it needs version 6 of the
-    provider.
+    what exists, and costs no request. Save Terraform's as celery.tf.json; it needs version 6.8 of
+    the provider.
     """
     deployment = deployment_of(celery_app(ctx), queues=queues)
     if without_buckets:

@@ -1,9 +1,9 @@
 """What an app needs as Terraform's JSON, for a file ``celery.tf.json``.
 
-Every resource names its region, so that no provider has to be configured for it: version 6 of the
-AWS provider. Facts: the pages of the resources, and "Enhanced Region Support", in the documentation
-of hashicorp/aws 6; "JSON Configuration Syntax" in that of Terraform (nested blocks are objects or
-lists of them, and text is a template).
+Every resource names its region, so that no provider has to be configured for it. Facts: the pages of
+the resources, the guide "Enhanced Region Support", and the changelog of 6.8.0 (``max_message_size``,
+whose default is still 256 KiB) of the provider hashicorp/aws; "JSON Configuration Syntax" in the
+documentation of Terraform (nested blocks are objects or lists of them, and text is a template).
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +13,7 @@ from celery_aws.aws.table_schema import MANAGED_KEY
 from celery_aws.core.dead_letters import REDRIVE_POLICY
 from celery_aws.core.queue_plan import PlannedQueue
 from celery_aws.deployment import Deployment, PlannedTable
+from celery_aws.limits import SQS_MESSAGE_BYTES
 from celery_aws.names import BucketName, QueueName
 from celery_aws.provision.bucket_rules import BucketRule
 from celery_aws.provision.exported import (
@@ -23,8 +24,8 @@ from celery_aws.provision.exported import (
     typed,
 )
 
-#: Of the provider: the first in which resources have a region.
-PROVIDER_VERSION = ">= 6.0"
+#: Of the provider: since 6.0 resources have a region, and since 6.8 queues take messages of 1 MiB.
+PROVIDER_VERSION = ">= 6.8"
 
 #: SQS's attributes as the provider calls them; the others it calls by their words.
 _QUEUE_ARGUMENTS = {
@@ -87,7 +88,8 @@ def _queues(deployment: Deployment) -> Resources:
 
 
 def _queue(queue: PlannedQueue, ids: Mapping[QueueName, str]) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"name": queue.name}
+    # Unless told, the provider makes queues for 256 KiB, and SQS for 1 MiB.
+    arguments: dict[str, Any] = {"name": queue.name, "max_message_size": SQS_MESSAGE_BYTES}
     for name, value in queue.attributes.items():
         if name in _QUEUE_ARGUMENTS:
             found = typed(name, value)

@@ -281,3 +281,13 @@ def test_an_empty_bucket_without_rules_is_finished(account: Account) -> None:
     assert made.public_access_blocked
     assert made.encrypted
     assert [rule["ID"] for rule in made.lifecycle.rules] == ["celery-aws-messages"]
+
+
+def test_two_at_once(account: Account) -> None:
+    wanted = everything()
+    plans = [account.plan(wanted), account.plan(wanted)]
+    for plan in plans:
+        apply(plan, wanted, account.services(), done=lambda _: None, say=lambda _: None)
+    assert account.plan(wanted).is_empty
+    rules = account.buckets.buckets[BucketName("big")].lifecycle.rules
+    assert len(rules) == 2

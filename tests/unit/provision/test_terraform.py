@@ -55,6 +55,7 @@ def test_everything_is_valid() -> None:
     queue = found["resource"]["aws_sqs_queue"]["celery_hoge_pay_fifo"]
     assert queue["name"] == "hoge-pay.fifo"
     assert queue["fifo_queue"] is True
+    assert queue["max_message_size"] == 1_048_576
     assert queue["redrive_policy"] == (
         "${jsonencode({deadLetterTargetArn = "
         "aws_sqs_queue.celery_hoge_pay_dead_letter_fifo.arn, maxReceiveCount = 10})}"
