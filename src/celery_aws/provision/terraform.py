@@ -1,9 +1,10 @@
 """What an app needs as Terraform's JSON, for a file ``celery.tf.json``.
 
-Every resource names its region, so that no provider has to be configured for it. Facts: the pages of
-the resources, the guide "Enhanced Region Support", and the changelog of 6.8.0 (``max_message_size``,
-whose default is still 256 KiB) of the provider hashicorp/aws; "JSON Configuration Syntax" in the
-documentation of Terraform (nested blocks are objects or lists of them, and text is a template).
+Every resource names its region, so that no provider has to be configured for it. Facts: the pages
+of the resources, the guide "Enhanced Region Support", and the changelog of 6.8.0 (where the default
+of ``max_message_size`` is still 256 KiB) of the provider hashicorp/aws; "JSON Configuration Syntax"
+in the documentation of Terraform (nested blocks are objects or lists of them, and text is a
+template).
 """
 
 from collections.abc import Iterable, Mapping
