@@ -48,6 +48,20 @@ def inbox_name(prefix: str, inbox_id: str) -> QueueName:
     return queue_name(AmqpQueue(f"{front}{inbox_id}{FIFO_SUFFIX}"))
 
 
+def inbox_pattern(prefix: str) -> str:
+    """Return a pattern of IAM's for the names of all inboxes, and of little else.
+
+    Args:
+        prefix: ``queue_name_prefix``.
+    """
+    some_id = "0" * INBOX_ID_CHARACTERS
+    front = inbox_name(prefix, some_id).removesuffix(f"{some_id}{FIFO_SUFFIX}")
+    if front.endswith(_LABEL):
+        return f"{front}*{FIFO_SUFFIX}"
+    # Cut, it may be the front of other queues too: then the length has to tell.
+    return f"{front}{'?' * INBOX_ID_CHARACTERS}{FIFO_SUFFIX}"
+
+
 def is_inbox_name(name: QueueName) -> bool:
     """Tell whether a queue has the name of an inbox, of whatever prefix."""
     return _INBOX.fullmatch(name) is not None

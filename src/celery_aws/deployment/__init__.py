@@ -12,3 +12,6 @@ __all__ = [
     "deployment_of",
     "is_ours",
 ]
+from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable, ResultKeys
+
+__all__ = ["Deployment", "PlannedBucket", "PlannedTable", "ResultKeys", "deployment_of", "is_ours"]

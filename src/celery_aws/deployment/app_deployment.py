@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from celery.backends.rpc import RPCBackend
+from kombu.utils.encoding import bytes_to_str
+
 from celery_aws.aws.access import Access
 from celery_aws.aws.s3 import object_access
 from celery_aws.broker import Transport
@@ -13,7 +16,12 @@ from celery_aws.broker.directory import broker_access
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.core.queue_plan import longest_message_life_seconds, planned_queues
 from celery_aws.deployment.app_queues import app_queues
-from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable
+from celery_aws.deployment.resources import (
+    Deployment,
+    PlannedBucket,
+    PlannedTable,
+    ResultKeys,
+)
 from celery_aws.errors import ConfigurationError
 from celery_aws.names import BucketName
 from celery_aws.results import DynamoDBBackend
@@ -44,6 +52,9 @@ def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
     return (
         found if results is None else _with_results(found, results, app.backend.lifetimes.longest)
     )
+    if results is None:
+        return found
+    return replace(_with_results(found, results), result_keys=_result_keys(app.backend))
 
 
 def is_ours(connection: Any) -> bool:
@@ -82,6 +93,16 @@ def _of_broker(app: Any, transport: Transport, others: Iterable[str]) -> Deploym
         buckets=tuple(_message_buckets(options, access)),
         routers=named.routers,
         undefined=tuple(queue.name for queue in named.queues if queue.name not in served),
+        transient=named.transient,
+        sends_sent_events=bool(app.conf.task_send_sent_event),
+        returns_results_by_message=isinstance(app.backend, RPCBackend),
+    )
+
+
+def _result_keys(backend: Any) -> ResultKeys:
+    """Return the prefixes as a backend has them, ``global_keyprefix`` in front."""
+    return ResultKeys(
+        group=bytes_to_str(backend.group_keyprefix), chord=bytes_to_str(backend.chord_keyprefix)
     )
 
 

@@ -25,10 +25,12 @@ class AppQueues:
     Attributes:
         queues: that need SQS, in the order in which they were found, each once.
         routers: what ``task_routes`` has that only a task can be asked of, as text.
+        transient: the names of those that live in their process's memory.
     """
 
     queues: tuple[CeleryQueue, ...]
     routers: tuple[str, ...] = ()
+    transient: tuple[AmqpQueue, ...] = ()
 
 
 def app_queues(app: Any, *, others: Iterable[str] = ()) -> AppQueues:
@@ -51,6 +53,7 @@ def app_queues(app: Any, *, others: Iterable[str] = ()) -> AppQueues:
     return AppQueues(
         queues=tuple(queue for queue in found.values() if queue is not None),
         routers=tuple(_routers(app.conf.task_routes)),
+        transient=tuple(name for name, queue in found.items() if queue is None),
     )
 
 

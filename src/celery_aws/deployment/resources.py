@@ -57,6 +57,19 @@ class PlannedBucket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResultKeys:
+    """What the keys of a results table begin with, by what they are for: Celery's own prefixes.
+
+    Attributes:
+        group: of saved groups.
+        chord: of chords that are counted.
+    """
+
+    group: str = "celery-taskset-meta-"
+    chord: str = "chord-unlock-"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deployment:
     """Everything that an app needs on AWS.
 
@@ -68,6 +81,12 @@ class Deployment:
         buckets: none, one or two.
         routers: what decides about queues and could not be asked, as text.
         undefined: Celery's names of queues that ``predefined_queues`` leaves out.
+        transient: Celery's names of queues that live in their process's memory, such as those of a
+            ``Broadcast``: who sends to them sends to inboxes.
+        sends_sent_events: who sends a task tells monitors, by their inboxes.
+        returns_results_by_message: results are messages to who has sent the task (``rpc://``),
+            which then has an inbox.
+        result_keys: of the results table.
     """
 
     broker: Access | None = None
@@ -77,6 +96,10 @@ class Deployment:
     buckets: tuple[PlannedBucket, ...] = ()
     routers: tuple[str, ...] = ()
     undefined: tuple[str, ...] = ()
+    transient: tuple[str, ...] = ()
+    sends_sent_events: bool = False
+    returns_results_by_message: bool = False
+    result_keys: ResultKeys = ResultKeys()
 
     def with_role(self, *roles: QueueRole) -> Iterator[PlannedQueue]:
         """Yield the queues that are there for something."""
