@@ -127,3 +127,14 @@ DYNAMODB_READ_UNIT_BYTES = 4_096
 #: Characters of a table name: letters, digits, ``-``, ``_`` and ``.`` (CreateTable).
 DYNAMODB_TABLE_NAME_CHARACTERS_MIN = 3
 DYNAMODB_TABLE_NAME_CHARACTERS_MAX = 255
+
+# IAM: "IAM and AWS STS quotas", read on 2026-11-23.
+
+#: Characters of a managed policy, white space aside.
+IAM_MANAGED_POLICY_CHARACTERS = 6_144
+
+#: Characters of all inline policies of one role, white space aside.
+IAM_ROLE_INLINE_CHARACTERS = 10_240
+
+#: Managed policies that may be attached to one role, unless the quota was raised.
+IAM_POLICIES_OF_A_ROLE = 10

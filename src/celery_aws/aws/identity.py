@@ -15,6 +15,17 @@ from celery_aws.names import AccountId, QueueArn, QueueName, TableName
 #: arn:partition:service:region:account:resource
 _ARN_PARTITION = 1
 
+#: Partitions whose regions begin so; all others are in ``aws``.
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "us-isof-": "aws-iso-f",
+    "eu-isoe-": "aws-iso-e",
+    "eusc-": "aws-eusc",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
@@ -39,6 +50,20 @@ class Identity:
         if name.startswith("arn:"):
             return name
         return f"arn:{self.partition}:dynamodb:{region}:{self.account}:table/{name}"
+
+
+def identity_in(account: AccountId, region: str) -> Identity:
+    """Return an account by its number, without asking AWS who it is.
+
+    Args:
+        account: its 12 digits.
+        region: in which it is used, which tells the partition.
+    """
+    found = (name for start, name in _PARTITIONS.items() if region.startswith(start))
+    partition = next(found, "aws")
+    return Identity(
+        account=account, arn=f"arn:{partition}:iam::{account}:root", partition=partition
+    )
 
 
 class IdentityService(Protocol):

@@ -22,6 +22,7 @@ COMMANDS = {
     "create-table": "Create the results table and the coordination table.",
     "dlq": "Look at dead letters, send them back, or delete them.",
     "flower": "Run Flower, with the queues on its broker page.",
+    "iam": "Print what processes have to be allowed on AWS, and check it.",
     "local": "Run an AWS on this machine, for development and tests.",
     "queues": "Show how many messages are where.",
     "provision": "Make the queues, tables and buckets of the app.",

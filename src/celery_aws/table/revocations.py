@@ -39,7 +39,7 @@ class Revocations:
         ttl = number(int(expires.timestamp()))
         try:
             for task_id in task_ids:
-                item = {**key_item(_partition(task_id), _SORT), TTL: ttl}
+                item = {**key_item(revoked_partition(task_id), _SORT), TTL: ttl}
                 self.table.service.put_item(self.table.name, item)
         except TableNotFoundError:
             return False
@@ -47,11 +47,12 @@ class Revocations:
 
     def among(self, task_ids: Iterable[str]) -> set[str]:
         """Return those that were revoked. One BatchGetItem for each 100, nothing for none."""
-        asked = {_partition(task_id): task_id for task_id in task_ids}
+        asked = {revoked_partition(task_id): task_id for task_id in task_ids}
         keys = [key_item(partition, _SORT) for partition in asked]
         found = self.table.get_many(keys) if keys else []
         return {asked[text_of(item, PARTITION) or ""] for item in found}
 
 
-def _partition(task_id: str) -> str:
+def revoked_partition(task_id: str) -> str:
+    """Return the partition of what is known of a task's revoke."""
     return f"revoked#{id_in_key(task_id)}"
