@@ -8,20 +8,24 @@ ends when the parent is gone, however it went.
 
 It is run by its path and not with ``-m``: neither the current folder nor kombu is imported.
 Facts: ministack 1.5.33, ministack/app.py (``main``, ``_handle_lifespan``), services/sqs.py
-(``_act_receive_message``, ``_act_send_message``);
+(``_act_receive_message``, ``_act_send_message``) and core/iam_actions.py;
 hypercorn/asyncio/run.py (``worker_serve``).
 """
 
 import argparse
 import asyncio
 import ipaddress
+import json
 import os
+import re
 import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 #: Seconds between two looks at the parent. Polled, because a pipe to the parent stays open in
 #: the processes that it forked, and a signal on its death comes with the death of a thread.
@@ -72,6 +76,8 @@ async def _serve(descriptor: int, parent: int) -> None:
     config.loglevel = "WARNING"
     _drop_noise_of_the_end()
     _answer_long_polls_at_once()
+    _tell_leading_keys()
+    _name_batches_as_aws_does()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
@@ -117,6 +123,79 @@ def _answer_long_polls_at_once() -> None:
     wake_event_sources = sqs.esm_wake.set
     sqs.esm_wake = SimpleNamespace(set=on_sent)
     sqs.asyncio = SimpleNamespace(sleep=sleep, iscoroutine=asyncio.iscoroutine)
+
+
+def _tell_leading_keys() -> None:
+    # A policy may allow a table's items by their partition keys. ministack would take the condition
+    # for met: it tells policies of attributes only.
+    from ministack.core import iam_actions  # noqa: PLC0415
+    from ministack.services import dynamodb  # noqa: PLC0415
+
+    def hash_key_of(table: str) -> str | None:
+        schema = (dynamodb._tables.get(table.rpartition("/")[2]) or {}).get("KeySchema", ())  # noqa: SLF001
+        return next((each["AttributeName"] for each in schema if each["KeyType"] == "HASH"), None)
+
+    def context_of(body: bytes) -> dict[str, Any]:
+        context: dict[str, Any] = of_attributes(body)
+        with suppress(
+            ValueError, AttributeError, KeyError, TypeError
+        ):  # ministack refuses it later
+            found = leading_keys(json.loads(body), hash_key_of)
+            if found:
+                context["dynamodb:LeadingKeys"] = found
+        return context
+
+    of_attributes = iam_actions.dynamodb_service_context
+    iam_actions.dynamodb_service_context = context_of
+
+
+def _name_batches_as_aws_does() -> None:
+    # sqs:SendMessage is the right to SendMessageBatch too, and so on ("Actions, resources, and
+    # condition keys for Amazon SQS"): AWS knows no rights of the names that ministack asks for.
+    from ministack.core import iam_actions  # noqa: PLC0415
+
+    def action_of(*arguments: Any, **named: Any) -> str | None:
+        action: str | None = by_operation(*arguments, **named)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+    by_operation = iam_actions.extract_iam_action
+    iam_actions.extract_iam_action = action_of
+
+
+def leading_keys(request: dict[str, Any], hash_key_of: Callable[[str], str | None]) -> list[str]:
+    """Return the partition keys of what a request to DynamoDB is for.
+
+    Args:
+        request: as it is sent, in DynamoDB's JSON.
+        hash_key_of: tells the name of a table's partition key; None if there is no such table.
+    """
+    by_table: dict[str, list[dict[str, Any]]] = {}
+    if "TableName" in request:
+        by_table[request["TableName"]] = [
+            request.get("Item") or request.get("Key") or _asked(request)
+        ]
+    for table, wanted in request.get("RequestItems", {}).items():
+        of_reads = wanted["Keys"] if isinstance(wanted, dict) else []
+        writes = [] if isinstance(wanted, dict) else wanted
+        by_table[table] = of_reads + [
+            each["PutRequest"]["Item"] if "PutRequest" in each else each["DeleteRequest"]["Key"]
+            for each in writes
+        ]
+    values = [
+        item[name]
+        for table, items in by_table.items()
+        if (name := hash_key_of(table)) is not None
+        for item in items
+        if name in item
+    ]
+    return [str(text) for value in values for text in value.values()]
+
+
+def _asked(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a Query says that attributes shall be equal to."""
+    names, values = (request.get(f"ExpressionAttribute{each}", {}) for each in ("Names", "Values"))
+    equal = re.findall(r"([#\w]+)\s*=\s*(:\w+)", request.get("KeyConditionExpression", ""))
+    return {names.get(name, name): values[value] for name, value in equal}
 
 
 def _drop_noise_of_the_end() -> None:

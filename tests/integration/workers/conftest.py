@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,8 +16,11 @@ from celery import Celery
 from celery.apps import worker as celery_worker
 
 from celery_aws.broker import control_planes
+from celery_aws.iam import Role
+from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.policed import User, Users, is_root, policed
 from tests.integration.workers.recording import Recording
 
 HERE = Path(__file__).parent
@@ -44,6 +48,7 @@ class Project:
             **aws.celery_config(),
             "broker_connection_retry_on_startup": True,
         }
+        self.users = Users(f"{aws.queue_name_prefix}{uuid.uuid4().hex[:4]}-") if policed() else None
         self._stack = stack
         self._workers: list[WorkerProcess] = []
         stack.callback(self._kill_workers)
@@ -56,10 +61,28 @@ class Project:
 
     def client(self, **changes: Any) -> Celery:
         """Return an app that knows the tasks by name only."""
+        config = {**self.config, **changes}
+        app = self._app(config, Role.PRODUCER)
+        if self.users is not None:
+            monitor = self._app(config, Role.MONITOR)
+            app.control, app.events = monitor.control, monitor.events
+        return app
+
+    def _app(self, config: Mapping[str, Any], role: Role) -> Celery:
         app = Celery("client", set_as_current=False)
-        app.conf.update({**self.config, **changes})
+        app.conf.update(self._as_user(config, role))
         self._stack.callback(app.close)
         return app
+
+    def _as_user(self, config: Mapping[str, Any], role: Role) -> dict[str, Any]:
+        user = self._user(config, role)
+        return dict(config) if user is None else user.config(dict(config))
+
+    def _user(self, config: Mapping[str, Any], role: Role) -> User | None:
+        """Return who has the generated policy of a role; None if nobody asks for policies."""
+        if self.users is None:
+            return None
+        return self.users.of_role(role, config, self.aws.queue_name_prefix)
 
     def worker(
         self,
@@ -77,12 +100,21 @@ class Project:
             self.app,
             directory=HERE,
             name=f"{name}@%h",
-            environment={**self.environment(config, name), **(environment or {})},
+            environment=self._variables_of_worker(config, name, environment or {}),
             arguments=[*alone, *arguments],
             **options,
         )
         self._workers.append(worker)
         return worker
+
+    def _variables_of_worker(
+        self, config: Mapping[str, Any] | None, name: str, given: Mapping[str, str]
+    ) -> dict[str, str]:
+        variables = {**self.environment(config, name), **given}
+        user = self._user({**self.config, **(config or {})}, Role.WORKER)
+        if user is not None and is_root(variables):
+            variables |= user.variables
+        return variables
 
     def dismiss(self, worker: WorkerProcess) -> None:
         """Drop a worker that has ended, where a test has hundreds.
@@ -173,6 +205,15 @@ class RecordedProject(Project):
         return task_id
 
 
+if policed():
+
+    @pytest.fixture(scope="session")
+    def local_aws() -> Iterator[LocalAws]:
+        """Run a local AWS that checks rights for the whole session."""
+        with LocalAws(auth=True) as aws:
+            yield aws
+
+
 def start_together(*workers: WorkerProcess) -> None:
     """Start several workers, each while the others do."""
     for worker in workers:
@@ -188,7 +229,7 @@ def project(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
-        stack.callback(_close_control_planes)
+        stack.callback(close_control_planes)
         yield Project(aws_environment, stack)
 
 
@@ -199,7 +240,7 @@ def recorded(project: Project, tmp_path: Path) -> Iterator[RecordedProject]:
         yield RecordedProject(project.aws, stack, Recording(tmp_path / "recording"))
 
 
-def _close_control_planes() -> None:
+def close_control_planes() -> None:
     """End what the clients of a test have for remote control, as the end of their process does."""
     for plane in control_planes._per_process._values.values():
         plane.close()

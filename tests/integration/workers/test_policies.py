@@ -1,0 +1,145 @@
+"""Generated policies are enough, and nothing in them is idle: on an AWS that checks rights."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from celery.exceptions import BackendStoreError
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+
+from celery_aws.errors import CeleryAwsError
+from celery_aws.iam import Role
+from celery_aws.local import LocalAws
+from celery_aws.testing import WorkerProcess
+from celery_aws.testing.fixtures import new_environment
+from tests.integration.workers.conftest import Project, close_control_planes
+from tests.integration.workers.policy_scene import (
+    NEVER_SECONDS,
+    Deed,
+    NotAllowedError,
+    PolicyScene,
+    ending,
+)
+
+pytestmark = pytest.mark.worker
+
+#: Whatever says that something does not work.
+REFUSALS = (CeleryAwsError, BackendStoreError, CeleryTimeoutError, NotAllowedError)
+
+#: What AWS says to who may not do something.
+DENIED = "not authorized to perform"
+
+#: What fails without a statement; all of them together are what an app does.
+DEEDS: dict[Role, dict[str, tuple[Callable[[Deed], None], ...]]] = {
+    Role.PRODUCER: {
+        "SendTasks": (Deed.task, Deed.priority, Deed.ordered, Deed.batched, Deed.delayed),
+        "ParkTasks": (Deed.parked, Deed.moved),
+        "FindBindings": (Deed.routed,),
+        "LargeMessages": (Deed.large_message,),
+        "ReadResults": (Deed.task, Deed.retried),
+        "SaveGroupsAndChords": (Deed.chorded, Deed.saved),
+        "ForgetResults": (Deed.forgotten,),
+        "KeepPieces": (Deed.pieces_forgotten,),
+        "LargeResults": (Deed.large_result,),
+    },
+    Role.WORKER: {
+        "WorkOnTasks": (Deed.task,),
+        "MoveToDeadLetters": (Deed.rejected,),
+        "KeepInbox": (Deed.commanded,),
+        "ShareCoordination": (Deed.moved,),
+        "LargeMessages": (Deed.large_message,),
+        "StoreResults": (Deed.task,),
+        "LargeResults": (Deed.large_result,),
+    },
+    Role.MONITOR: {
+        "WatchQueues": (Deed.watched,),
+        "KeepInbox": (Deed.listened,),
+        "CommandWorkers": (Deed.commanded, Deed.inspected, Deed.revoked),
+        "CountParkedTasks": (Deed.counted,),
+    },
+}
+
+#: The local AWS tells who may not list a bucket, too, that an object is missing.
+IDLE_HERE = {"MissLargeMessages", "MissLargeResults"}
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[PolicyScene]:
+    """An app whose resources a provisioner made, on an AWS of its own."""
+    with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as stack:
+        environment = new_environment(stack.enter_context(LocalAws(auth=True)))
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.variables.items():
+            monkeypatch.setenv(name, value)
+        for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+            monkeypatch.delenv(name)
+        stack.callback(close_control_planes)
+        yield PolicyScene(Project(environment, stack))
+
+
+def test_every_statement_is_tried(scene: PolicyScene) -> None:
+    for role, deeds in DEEDS.items():
+        sids = {each.sid for each in scene.policy(role).statements}
+        assert sids - IDLE_HERE == set(deeds), role
+
+
+def test_policies_are_enough(scene: PolicyScene, caplog: pytest.LogCaptureFixture) -> None:
+    deed = Deed(scene, scene.app(Role.PRODUCER), scene.app(Role.MONITOR))
+    deeds = {each for of_role in DEEDS.values() for those in of_role.values() for each in those}
+    with ending(scene.new_worker(pool="prefork", concurrency=2)) as worker:
+        worker.start()
+        for each in sorted(deeds, key=lambda each: each.__name__):
+            each(deed)
+        assert worker.stop() == 0
+    for text in (worker.log, caplog.text):
+        assert DENIED not in text
+        assert "AccessDenied" not in text
+
+
+def with_worker(worker: WorkerProcess, do: Callable[[Deed], None], deed: Deed) -> None:
+    with ending(worker):
+        worker.start()
+        do(deed)
+
+
+# Before those that need a worker which may do everything, or that one would do it.
+@pytest.mark.parametrize("sid", DEEDS[Role.WORKER])
+def test_no_statement_of_a_worker_is_idle(scene: PolicyScene, sid: str) -> None:
+    deed = Deed(scene, scene.app(Role.PRODUCER), scene.app(Role.MONITOR), NEVER_SECONDS)
+    worker = scene.new_worker(scene.policy(Role.WORKER).without(sid))
+    for each in DEEDS[Role.WORKER][sid]:
+        with pytest.raises(REFUSALS):
+            with_worker(worker, each, deed)
+    assert DENIED in worker.log
+
+
+@pytest.fixture(scope="module")
+def worker(scene: PolicyScene) -> Iterator[None]:
+    with ending(scene.new_worker()) as worker:
+        worker.start()
+        yield
+
+
+@pytest.mark.parametrize("sid", DEEDS[Role.PRODUCER])
+def test_no_statement_of_a_producer_is_idle(
+    scene: PolicyScene, worker: None, sid: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    producer = scene.app(Role.PRODUCER, scene.policy(Role.PRODUCER).without(sid))
+    deed = Deed(scene, producer, scene.app(Role.MONITOR), NEVER_SECONDS)
+    for each in DEEDS[Role.PRODUCER][sid]:
+        with pytest.raises(REFUSALS) as refusal:
+            each(deed)
+        assert DENIED in f"{refusal.value}{caplog.text}"
+
+
+@pytest.mark.parametrize("sid", DEEDS[Role.MONITOR])
+def test_no_statement_of_a_monitor_is_idle(
+    scene: PolicyScene, worker: None, sid: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = scene.app(Role.MONITOR, scene.policy(Role.MONITOR).without(sid))
+    deed = Deed(scene, scene.app(Role.PRODUCER), monitor, NEVER_SECONDS)
+    for each in DEEDS[Role.MONITOR][sid]:
+        with pytest.raises(REFUSALS) as refusal:
+            each(deed)
+        assert DENIED in f"{refusal.value}{caplog.text}"
