@@ -22,23 +22,27 @@ def producer(found: Resources) -> Iterator[Statement]:
     )
     parked = keys.with_leading_keys(keys.PARKED, keys.PARTS_OF_PARKED)
     yield from allowing("ParkTasks", "dynamodb", "PutItem", found.coordination, parked)
-    bindings = keys.with_leading_keys(keys.BINDINGS)
-    yield from allowing("FindBindings", "dynamodb", "Query", found.coordination, bindings)
     yield from _through_inboxes(found)
     yield from objects("Messages", found, "messages", "PutObject")
     yield from _results(found)
 
 
 def _through_inboxes(found: Resources) -> Iterator[Statement]:
-    """Yield what it takes to send to processes, not to queues; who may do so may command them."""
+    """Yield what it takes to publish to an exchange, and to processes.
+
+    Who may send to processes may command them.
+    """
     deployment = found.deployment
+    bindings = keys.with_leading_keys(keys.BINDINGS)
     if deployment.returns_results_by_message:
         actions = f"{INBOX_ACTIONS} {inbox_tags(found)}"
         yield from allowing("KeepInbox", "sqs", actions, found.inboxes)
         own = keys.with_leading_keys(keys.BINDINGS, keys.INBOXES)
         actions = "PutItem DeleteItem Query BatchWriteItem"
         yield from allowing("RegisterInbox", "dynamodb", actions, found.coordination, own)
-    elif deployment.transient or deployment.sends_sent_events:
+        return
+    yield from allowing("FindBindings", "dynamodb", "Query", found.coordination, bindings)
+    if deployment.transient or deployment.sends_sent_events:
         yield from allowing("SendToInboxes", "sqs", "SendMessage", found.inboxes)
 
 

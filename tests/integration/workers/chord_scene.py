@@ -15,7 +15,7 @@ from celery.canvas import Signature
 from celery_aws.local import LocalAws
 from celery_aws.testing import FaultProxy, WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment, new_environment
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, _close_control_planes
+from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, close_control_planes
 
 #: Seconds between two looks at the file.
 _LOOK_SECONDS = 0.02
@@ -88,5 +88,5 @@ def chord_scene(local_aws: LocalAws, folder: Path) -> Iterator[ChordProject]:
             patch.delenv(name)
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
             patch.delenv(name, raising=False)
-        stack.callback(_close_control_planes)
+        stack.callback(close_control_planes)
         yield ChordProject(aws, stack, folder / "effects")

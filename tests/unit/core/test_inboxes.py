@@ -1,10 +1,11 @@
+from fnmatch import fnmatchcase
 from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from celery_aws.core.inboxes import inbox_attributes, inbox_name, is_inbox_name
+from celery_aws.core.inboxes import inbox_attributes, inbox_name, inbox_pattern, is_inbox_name
 from celery_aws.core.queue_names import name_problem, queue_name
 from celery_aws.limits import SQS_QUEUE_NAME_CHARACTERS
 from celery_aws.names import AmqpQueue, QueueName
@@ -55,6 +56,29 @@ def test_no_two_inboxes_have_one_name(prefix: str, one: UUID, other: UUID) -> No
     same = inbox_name(prefix, one.hex) == inbox_name(prefix, other.hex)
 
     assert same == (one == other)
+
+
+@given(prefixes, ids)
+def test_the_pattern_is_that_of_every_inbox(prefix: str, inbox_id: str) -> None:
+    assert fnmatchcase(inbox_name(prefix, inbox_id), inbox_pattern(prefix))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("", "celery-inbox-*.fifo"),
+        ("web.team-", "web-team-celery-inbox-*.fifo"),
+        ("p" * 30, f"{'p' * 30}celery-inbox-*.fifo"),
+        ("p" * 36, f"{'p' * 36}celery-{'?' * 32}.fifo"),
+    ],
+)
+def test_patterns(prefix: str, expected: str) -> None:
+    assert inbox_pattern(prefix) == expected
+
+
+def test_where_names_are_cut_the_pattern_is_not_that_of_a_queue_beside() -> None:
+    prefix = "p" * 43
+    assert not fnmatchcase(f"{prefix}orders.fifo", inbox_pattern(prefix))
 
 
 def test_attributes_with_high_throughput() -> None:

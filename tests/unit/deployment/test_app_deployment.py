@@ -2,10 +2,14 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import Queue
+from kombu.common import Broadcast
 
 from celery_aws.core.queue_plan import QueueRole
-from celery_aws.deployment import deployment_of
+from celery_aws.deployment import ResultKeys, deployment_of
 from celery_aws.errors import ConfigurationError
+
+REGION = {"region": "eu-west-1"}
 
 
 def app_with(broker_url: str, result_backend: str | None, **conf: Any) -> Celery:
@@ -118,3 +122,31 @@ def test_any_other_queue_is_reached_as_the_broker_is() -> None:
     options = {"region": "eu-west-1"}
     found = deployment_of(app_with("aws+sqs://", None, broker_transport_options=options))
     assert {found.access_of(queue) is found.broker for queue in found.queues} == {True}
+def test_what_producers_do_with_inboxes() -> None:
+    plain = deployment_of(app_with("aws+sqs://", None, broker_transport_options=REGION))
+    assert plain.transient == ()
+    assert not plain.sends_sent_events
+    assert not plain.returns_results_by_message
+    found = deployment_of(
+        app_with(
+            "aws+sqs://",
+            "rpc://",
+            broker_transport_options=REGION,
+            task_queues=[Broadcast("everybody", queue="everybody-here"), Queue("celery")],
+            task_send_sent_event=True,
+        )
+    )
+    assert found.transient == ("everybody-here",)
+    assert found.sends_sent_events
+    assert found.returns_results_by_message
+
+
+def test_keys_of_results() -> None:
+    options = {"global_keyprefix": "shop"}
+    url = "aws+dynamodb://@eu-west-1/results"
+    plain = deployment_of(app_with("memory://", url))
+    assert plain.result_keys == ResultKeys()
+    found = deployment_of(app_with("memory://", url, result_backend_transport_options=options))
+    assert found.result_keys == ResultKeys(
+        group="shop_celery-taskset-meta-", chord="shop_chord-unlock-"
+    )
