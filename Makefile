@@ -29,7 +29,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest soak conformance bench redis format clean
+.PHONY: help demo test lint test-newest test-oldest test-policies soak conformance bench redis format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: those tha
 		--ignore-glob 'tests/unit/aws/test_*.py' --ignore tests/unit/local --ignore tests/integration/local \
 		--ignore tests/contract/aws --ignore-glob 'tests/contract/test_*.py' \
 		--ignore-glob 'tests/integration/testing/test_fault_proxy*.py'
+
+# Every worker, client and monitor of these tests has the policy that `celery aws iam` prints for it.
+test-policies: .venv/.dev redis ## Run the tests of workers with generated IAM policies and nothing else
+	CELERY_AWS_TEST_POLICIES=1 $(BIN)/python -m pytest $(TOGETHER) tests/integration/workers
 
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)

@@ -23,7 +23,8 @@ def producer(found: Resources) -> Iterator[Statement]:
     parked = keys.with_leading_keys(keys.PARKED, keys.PARTS_OF_PARKED)
     yield from allowing("ParkTasks", "dynamodb", "PutItem", found.coordination, parked)
     yield from _through_inboxes(found)
-    yield from objects("Messages", found, "messages", "PutObject")
+    # Deleted, if SQS refuses what points to it.
+    yield from objects("Messages", found, "messages", "PutObject DeleteObject")
     yield from _results(found)
 
 

@@ -88,6 +88,11 @@ class PolicyScene:
         variables = self.user(Role.WORKER, document).variables
         return self.project.worker(environment=variables, **{"pool": "solo", **how})
 
+    def objects(self, prefix: str) -> list[str]:
+        """Return the keys of what is in S3."""
+        listed = boto3.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=prefix)
+        return [each["Key"] for each in listed.get("Contents", ())]
+
 
 @contextmanager
 def ending(worker: WorkerProcess) -> Iterator[WorkerProcess]:
@@ -178,13 +183,23 @@ class Deed:
         text = random.Random(2).randbytes(MIB).hex()
         sent = self._send("proj.length", text)
         _equal(sent.get(timeout=self.seconds), len(text))
-        self._until(lambda: not self._objects("messages/"))
+        self._until(lambda: not self.scene.objects("messages/"))
 
     def large_result(self) -> None:
         result = self._send("proj.long_text", MIB)
         _equal(len(result.get(timeout=self.seconds)), MIB)
         result.forget()
-        self._until(lambda: not self._objects("results/"))
+        self._until(lambda: not self.scene.objects("results/"))
+
+    def large_group(self) -> None:
+        """Saved, it is larger than an item; none of its tasks is ever sent."""
+        ids = [str(uuid.UUID(bytes=random.Random(n).randbytes(16))) for n in range(30_000)]
+        results = self.producer.GroupResult("large", [self.producer.AsyncResult(n) for n in ids])
+        before = self.scene.objects("results/")
+        results.save()
+        _equal(len(self.scene.objects("results/")), len(before) + 1)
+        results.delete()
+        _equal(self.scene.objects("results/"), before)
 
     def rejected(self) -> None:
         before = self.scene.project.messages("celery-dead-letter")[0]
@@ -260,10 +275,6 @@ class Deed:
         table = boto3.resource("dynamodb").Table(self.scene.project.aws.results_table)
         items = table.scan(ProjectionExpression="id")["Items"]
         return [item["id"] for item in items if task_id in item["id"]]
-
-    def _objects(self, prefix: str) -> list[str]:
-        listed = boto3.client("s3").list_objects_v2(Bucket=self.scene.bucket, Prefix=prefix)
-        return [each["Key"] for each in listed.get("Contents", ())]
 
 
 def _equal(found: Any, wanted: Any) -> None:

@@ -1,19 +1,22 @@
 """Generated policies are enough, and nothing in them is idle: on an AWS that checks rights."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from celery.exceptions import BackendStoreError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
-from celery_aws.errors import CeleryAwsError
-from celery_aws.iam import Role
+from celery_aws.errors import AccessDeniedError, CeleryAwsError
+from celery_aws.iam import PolicyDocument, Role
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import new_environment
 from tests.integration.workers.conftest import Project, close_control_planes
 from tests.integration.workers.policy_scene import (
+    MIB,
     NEVER_SECONDS,
     Deed,
     NotAllowedError,
@@ -32,15 +35,15 @@ DENIED = "not authorized to perform"
 #: What fails without a statement; all of them together are what an app does.
 DEEDS: dict[Role, dict[str, tuple[Callable[[Deed], None], ...]]] = {
     Role.PRODUCER: {
-        "SendTasks": (Deed.task, Deed.priority, Deed.ordered, Deed.batched, Deed.delayed),
+        "SendTasks": (Deed.task, Deed.priority, Deed.ordered, Deed.delayed),
         "ParkTasks": (Deed.parked, Deed.moved),
         "FindBindings": (Deed.routed,),
         "LargeMessages": (Deed.large_message,),
-        "ReadResults": (Deed.task, Deed.retried),
+        "ReadResults": (Deed.task, Deed.retried, Deed.batched),
         "SaveGroupsAndChords": (Deed.chorded, Deed.saved),
         "ForgetResults": (Deed.forgotten,),
         "KeepPieces": (Deed.pieces_forgotten,),
-        "LargeResults": (Deed.large_result,),
+        "LargeResults": (Deed.large_result, Deed.large_group),
     },
     Role.WORKER: {
         "WorkOnTasks": (Deed.task,),
@@ -143,3 +146,17 @@ def test_no_statement_of_a_monitor_is_idle(
         with pytest.raises(REFUSALS) as refusal:
             each(deed)
         assert DENIED in f"{refusal.value}{caplog.text}"
+
+
+def test_what_a_producer_cannot_send_is_not_left_in_s3(scene: PolicyScene) -> None:
+    mute = tuple(
+        replace(each, actions=tuple(name for name in each.actions if name != "sqs:SendMessage"))
+        for each in scene.policy(Role.PRODUCER).statements
+    )
+    producer = scene.app(Role.PRODUCER, PolicyDocument(statements=mute))
+    before = scene.objects("messages/")
+
+    with pytest.raises(AccessDeniedError):
+        producer.send_task("proj.length", (random.Random(3).randbytes(MIB).hex(),))
+
+    assert scene.objects("messages/") == before
