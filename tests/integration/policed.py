@@ -132,9 +132,16 @@ def is_root(variables: Mapping[str, str]) -> bool:
     return variables.get("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID) == ACCESS_KEY_ID
 
 
+#: Set, the tests of workers run with generated policies.
+SWITCH = "CELERY_AWS_TEST_POLICIES"
+
+#: What AWS says to who may not do something.
+DENIED = "not authorized to perform"
+
+
 def policed() -> bool:
     """Tell whether the tests of workers are to run with generated policies."""
-    return bool(os.environ.get("CELERY_AWS_TEST_POLICIES"))
+    return bool(os.environ.get(SWITCH))
 
 
 def any_queue_policy(config: dict[str, Any], role: Role, prefix: str) -> PolicyDocument:

@@ -20,7 +20,7 @@ from celery_aws.iam import Role
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
-from tests.integration.policed import User, Users, is_root, policed
+from tests.integration.policed import DENIED, User, Users, is_root, policed
 from tests.integration.workers.recording import Recording
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ class Project:
         self.config.update(changes, broker_transport_options=options)
 
     def client(self, **changes: Any) -> Celery:
-        """Return an app that knows the tasks by name only."""
+        """Return the app of a producer, which knows tasks by name; another's control is in it."""
         config = {**self.config, **changes}
         app = self._app(config, Role.PRODUCER)
         if self.users is not None:
@@ -68,15 +68,20 @@ class Project:
             app.control, app.events = monitor.control, monitor.events
         return app
 
-    def _app(self, config: Mapping[str, Any], role: Role) -> Celery:
+    def monitor(self, **changes: Any) -> Celery:
+        """Return an app that watches and commands."""
+        return self._app({**self.config, **changes}, Role.MONITOR)
+
+    def root(self, **changes: Any) -> Celery:
+        """Return an app for what no role of an app's processes does."""
+        return self._app({**self.config, **changes}, None)
+
+    def _app(self, config: Mapping[str, Any], role: Role | None) -> Celery:
         app = Celery("client", set_as_current=False)
-        app.conf.update(self._as_user(config, role))
+        user = None if role is None else self._user(config, role)
+        app.conf.update(config if user is None else user.config(dict(config)))
         self._stack.callback(app.close)
         return app
-
-    def _as_user(self, config: Mapping[str, Any], role: Role) -> dict[str, Any]:
-        user = self._user(config, role)
-        return dict(config) if user is None else user.config(dict(config))
 
     def _user(self, config: Mapping[str, Any], role: Role) -> User | None:
         """Return who has the generated policy of a role; None if nobody asks for policies."""
@@ -172,6 +177,10 @@ class Project:
             worker.kill()
             # pytest shows it if the test has failed.
             print(f"The end of the log of worker {number}:\n{worker.log[-SHOWN_CHARACTERS:]}")
+        if self.users is not None:
+            logs = (worker.log for worker in self._workers)
+            denials = [line for log in logs for line in log.splitlines() if DENIED in line]
+            assert not denials, denials
 
     @cached_property
     def _sqs(self) -> Any:
@@ -223,8 +232,15 @@ def start_together(*workers: WorkerProcess) -> None:
 
 
 @pytest.fixture
-def project(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(
+    request: pytest.FixtureRequest,
+    aws_environment: AwsEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Project]:
     """A project with nothing running; whatever it starts is ended with the test."""
+    other = request.node.get_closest_marker("other_rights")
+    if policed() and other is not None:
+        pytest.skip(f"not with generated policies: {other.args[0]}")
     # They would win over the configuration that a test gives.
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)

@@ -29,6 +29,7 @@ def test_a_broadcast_task_runs_on_every_worker(project: Project, tmp_path: Path)
     assert project.shared("inbox", "binding") == []
 
 
+@pytest.mark.other_rights("who sends binds queues, as workers do")
 def test_durable_queues_of_a_fanout_get_a_task_each(project: Project, tmp_path: Path) -> None:
     """They wait in their queues for workers that are not there yet."""
     news = Exchange("news", type="fanout")

@@ -18,6 +18,7 @@ from celery_aws.errors import AccessDeniedError
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import new_environment
+from tests.integration.policed import SWITCH
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "remote-control.md"
@@ -38,6 +39,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
             monkeypatch.setenv(name, value)
         for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
             monkeypatch.delenv(name)
+        monkeypatch.delenv(SWITCH, raising=False)
         yield Project(environment, stack)
 
 

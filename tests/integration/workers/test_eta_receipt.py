@@ -143,7 +143,7 @@ def test_a_revoke_is_known_to_workers_that_did_not_run(recorded: RecordedProject
     app = recorded.sender
     recorded.send("revoked", countdown=LONG_SECONDS)
     recorded.send("wanted", countdown=LONG_SECONDS)
-    parked = Parked(app)
+    parked = Parked(recorded.root())
     assert parked.count() == 2
 
     app.AsyncResult("revoked").revoke()
@@ -174,7 +174,7 @@ def test_what_expires_before_its_eta_never_runs(recorded: RecordedProject) -> No
     recorded.send("parked", countdown=LONG_SECONDS, expires=soon)
     recorded.send("delayed", eta=due, expires=soon)
     recorded.send("wanted", eta=due)
-    Parked(app).let_time_pass(parked=due)
+    Parked(recorded.root()).let_time_pass(parked=due)
 
     with recorded.worker(pool="threads"):
         assert app.AsyncResult("wanted").get(timeout=PATIENCE_SECONDS)

@@ -64,7 +64,7 @@ class Monitor:
 
 def test_a_monitor_gets_the_events_of_tasks_and_workers(project: Project) -> None:
     app = project.client(task_send_sent_event=True)
-    with Monitor(project.client()).listening() as monitor:
+    with Monitor(project.monitor()).listening() as monitor:
         with project.worker(concurrency=1, arguments=["-E"]) as worker:
             monitor.wait_for("worker-online")
             sent = [app.send_task("proj.add", (i, i)) for i in range(10)]

@@ -42,10 +42,13 @@ print("both published")
 
 pytestmark = pytest.mark.worker
 
+NO_SUCH_KEYS = pytest.mark.other_rights("its keys are those of nobody")
 KEYS = Credentials(access_key_id="AKIA/EXAMPLE+1", secret_access_key="se/cr+et=")
 
 
-@pytest.mark.parametrize("keys_in_url", [False, pytest.param(True, marks=pytest.mark.oldest)])
+@pytest.mark.parametrize(
+    "keys_in_url", [False, pytest.param(True, marks=[pytest.mark.oldest, NO_SUCH_KEYS])]
+)
 def test_no_result_is_lost_between_parent_and_children(project: Project, keys_in_url: bool) -> None:
     if keys_in_url:
         user = "AKIA%2FEXAMPLE%2B1:se%2Fcr%2Bet%3D@"

@@ -164,16 +164,18 @@ def test_nothing_of_what_was_killed_remains(
     assert len(set(account.readers())) >= clients
     latest = time.time() + LIFE_SECONDS
     assert all(time.time() < float(item["ttl"]["N"]) <= latest for item in replies)
-    assert works(app), survivor.log
+    assert works(app, project.monitor()), survivor.log
     assert survivor.stop() == 0
 
 
-def works(app: Celery) -> bool:
+def works(app: Celery, monitor: Celery) -> bool:
     """Tell whether the worker answers, and a new monitor hears of its tasks."""
     [answer] = app.control.ping(timeout=10, limit=1)
     seen: list[str] = []
-    with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": lambda e: seen.append(e["type"])})
+    with monitor.connection_for_read() as connection:
+        receiver = monitor.events.Receiver(
+            connection, handlers={"*": lambda e: seen.append(e["type"])}
+        )
         with receiver.consumer_context() as (own, _, _):
             wait_until(lambda: ran(app) and drained(own) and "task-succeeded" in seen)
             own.transport.control_plane.close()

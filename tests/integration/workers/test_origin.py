@@ -54,6 +54,7 @@ def double(number):
 """
 
 
+@pytest.mark.other_rights("its keys are those of nobody")
 @pytest.mark.parametrize("celeryconfig", [CELERYCONFIG, THREE_LINES])
 def test_the_web_teams_configuration_runs(
     project: Project,

@@ -14,6 +14,7 @@ from celery_aws.iam import PolicyDocument, Role
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import new_environment
+from tests.integration.policed import DENIED, SWITCH
 from tests.integration.workers.conftest import Project, close_control_planes
 from tests.integration.workers.policy_scene import (
     MIB,
@@ -28,9 +29,6 @@ pytestmark = pytest.mark.worker
 
 #: Whatever says that something does not work.
 REFUSALS = (CeleryAwsError, BackendStoreError, CeleryTimeoutError, NotAllowedError)
-
-#: What AWS says to who may not do something.
-DENIED = "not authorized to perform"
 
 #: What fails without a statement; all of them together are what an app does.
 DEEDS: dict[Role, dict[str, tuple[Callable[[Deed], None], ...]]] = {
@@ -71,7 +69,7 @@ def scene() -> Iterator[PolicyScene]:
     """An app whose resources a provisioner made, on an AWS of its own."""
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as stack:
         environment = new_environment(stack.enter_context(LocalAws(auth=True)))
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", SWITCH):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.variables.items():
             monkeypatch.setenv(name, value)

@@ -94,6 +94,7 @@ def logging_as_before() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("logging_as_before")
+@pytest.mark.other_rights("one process sends tasks and works on them")
 def test_memory(project: Project) -> None:
     """In one process, as memory has it: the worker is a thread of this one."""
     app = project.client(result_backend="cache+memory://")
