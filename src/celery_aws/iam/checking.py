@@ -168,6 +168,8 @@ def _context(statement: Statement) -> Mapping[str, Sequence[str]]:
 
 
 def _example(pattern: str) -> str:
+    if pattern == "*":
+        return pattern
     return pattern.replace("*", _ANYTHING).replace("?", _ANYTHING)
 
 

@@ -44,7 +44,7 @@ def provisioner(found: Resources, *, destroys: bool) -> Iterator[Statement]:
 def _destruction(found: Resources, tables: tuple[str, ...]) -> Iterator[Statement]:
     queues = tuple(dict.fromkeys((*found.own_queues, *found.inboxes)))
     yield from allowing("DeleteQueues", "sqs", "GetQueueAttributes DeleteQueue", queues)
-    yield from allowing("FindInboxes", "sqs", "ListQueues", _any_queue(found))
+    yield from _search(found)
     yield from allowing("DeleteTables", "dynamodb", "DeleteTable Scan", tables)
     yield from allowing("DeleteBuckets", "s3", "DeleteBucket", _buckets(found))
 
@@ -58,9 +58,9 @@ def _buckets(found: Resources) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(found.bucket, buckets)))
 
 
-def _any_queue(found: Resources) -> tuple[str, ...]:
-    # ListQueues knows no single queue: AWS checks it against all of the account's in the region.
-    if not found.inboxes:
-        return ()
-    head, _, _ = found.inboxes[0].rpartition(":")
-    return (f"{head}:*",)
+def _search(found: Resources) -> Iterator[Statement]:
+    """Yield what finds inboxes that are left: ListQueues knows no resource, so the region is told."""
+    broker = found.deployment.broker
+    if broker is not None and found.inboxes:
+        here = {"StringEquals": {"aws:RequestedRegion": (broker.region,)}}
+        yield from allowing("FindInboxes", "sqs", "ListQueues", ("*",), here)

@@ -78,6 +78,7 @@ async def _serve(descriptor: int, parent: int) -> None:
     _answer_long_polls_at_once()
     _tell_leading_keys()
     _name_batches_as_aws_does()
+    _name_tables_that_are_tagged()
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
@@ -160,6 +161,22 @@ def _name_batches_as_aws_does() -> None:
 
     by_operation = iam_actions.extract_iam_action
     iam_actions.extract_iam_action = action_of
+
+
+def _name_tables_that_are_tagged() -> None:
+    # ListTagsOfResource and TagResource name their table by its ARN; to ministack's policies they are for "*".
+    from ministack.core import iam_actions  # noqa: PLC0415
+
+    def arn_of(service: str, *arguments: Any, **named: Any) -> str:
+        found = str(by_service(service, *arguments, **named))
+        if service == "dynamodb" and found == "*":
+            body = named["body"] if "body" in named else arguments[3]
+            with suppress(ValueError, AttributeError, TypeError):
+                return str(json.loads(body).get("ResourceArn", found))
+        return found
+
+    by_service = iam_actions.extract_resource_arn
+    iam_actions.extract_resource_arn = arn_of
 
 
 def leading_keys(request: dict[str, Any], hash_key_of: Callable[[str], str | None]) -> list[str]:
