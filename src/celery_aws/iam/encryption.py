@@ -6,7 +6,7 @@ SQS developer guide, "How Amazon DynamoDB uses AWS KMS" in the KMS developer gui
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from celery_aws.deployment import PlannedTable
 from celery_aws.iam.allowing import allowing
@@ -34,14 +34,14 @@ class KeyUse:
     Attributes:
         sid: of its statement.
         key: alias, id or ARN.
-        service: ``sqs``, ``dynamodb`` or ``s3``.
+        service: that uses it for who asks: ``sqs``, ``dynamodb`` or ``s3``; None is nobody.
         region: of the service.
         actions: of KMS.
     """
 
     sid: str
     key: str
-    service: str
+    service: str | None
     region: str
     actions: str
 
@@ -71,6 +71,14 @@ def table_keys(tables: Iterable[PlannedTable | None], actions: str) -> Iterator[
             )
 
 
+def looked_up(uses: Iterable[KeyUse]) -> Iterator[KeyUse]:
+    """Yield uses of keys with a look at what each is: tables have its ARN, whatever named it."""
+    for use in uses:
+        yield use
+        sid = use.sid.replace("Use", "LookUp")
+        yield replace(use, sid=sid, service=None, actions="DescribeKey")
+
+
 def object_keys(found: Resources, key: str | None) -> Iterator[KeyUse]:
     """Yield the use of the key of the objects in S3, in each region that has a bucket."""
     regions = dict.fromkeys(each.access.region for each in found.deployment.buckets)
@@ -89,14 +97,16 @@ def key_statements(found: Resources, uses: Iterable[KeyUse]) -> Iterator[Stateme
     for use in uses:
         if _MANAGED in use.key:
             continue
-        via = {"StringEquals": {"kms:ViaService": (_endpoint(found, use),)}}
         arn, alias = _arn(found, use)
-        yield from allowing(use.sid, "kms", use.actions, (arn,), {**via, **alias})
+        yield from allowing(use.sid, "kms", use.actions, (arn,), {**_via(found, use), **alias})
 
 
-def _endpoint(found: Resources, use: KeyUse) -> str:
+def _via(found: Resources, use: KeyUse) -> Conditions:
+    if use.service is None:
+        return {}
     suffix = ".cn" if found.identity.partition == "aws-cn" else ""
-    return f"{use.service}.{use.region}.amazonaws.com{suffix}"
+    endpoint = f"{use.service}.{use.region}.amazonaws.com{suffix}"
+    return {"StringEquals": {"kms:ViaService": (endpoint,)}}
 
 
 def _arn(found: Resources, use: KeyUse) -> tuple[str, Conditions]:

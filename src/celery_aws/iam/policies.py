@@ -81,7 +81,7 @@ def _statements(found: Resources, role: Role, options: PolicyOptions) -> Iterato
     if role is Role.PROVISIONER:
         yield from provisioner(found, destroys=options.destroys)
         created = encryption.table_keys(tables, encryption.DYNAMODB_CREATION)
-        yield from encryption.key_statements(found, created)
+        yield from encryption.key_statements(found, encryption.looked_up(created))
         return
     yield from {Role.PRODUCER: producer, Role.WORKER: worker, Role.MONITOR: monitor}[role](found)
     if options.creates:

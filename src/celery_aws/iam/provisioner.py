@@ -59,7 +59,7 @@ def _buckets(found: Resources) -> tuple[str, ...]:
 
 
 def _search(found: Resources) -> Iterator[Statement]:
-    """Yield what finds inboxes that are left: ListQueues knows no resource, so the region is told."""
+    """Yield what finds inboxes that are left: ListQueues knows no resource, but a region."""
     broker = found.deployment.broker
     if broker is not None and found.inboxes:
         here = {"StringEquals": {"aws:RequestedRegion": (broker.region,)}}

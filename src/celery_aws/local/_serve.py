@@ -164,7 +164,8 @@ def _name_batches_as_aws_does() -> None:
 
 
 def _name_tables_that_are_tagged() -> None:
-    # ListTagsOfResource and TagResource name their table by its ARN; to ministack's policies they are for "*".
+    # ListTagsOfResource and TagResource name their table by its ARN, which ministack's policies
+    # are not told.
     from ministack.core import iam_actions  # noqa: PLC0415
 
     def arn_of(service: str, *arguments: Any, **named: Any) -> str:
