@@ -8,9 +8,13 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import boto3
 from celery import Celery
+from celery.bin.base import CLIContext
+from click.testing import CliRunner
 
 from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.aws.identity import Identity, identity_in
+from celery_aws.cli import aws as commands
+from celery_aws.cli.group import COMMANDS
 from celery_aws.clock import SystemClock
 from celery_aws.config.credentials import Credentials
 from celery_aws.core.dead_letters import REDRIVE_POLICY, RedrivePolicy
@@ -176,8 +180,31 @@ def _denial(document: PolicyDocument, deployment: Deployment) -> Iterator[Statem
         yield Statement(sid="No", actions=("sqs:SendMessage",), resources=(arn,), effect="Deny")
 
 
-def provision(deployment: Deployment, user: User) -> None:
+class NotProvisionedError(Exception):
+    """An operator's command failed."""
+
+
+def provision(config: dict[str, Any], user: User) -> None:
     """Make everything, as an operator who has a provisioner's policy."""
+    if "provision" in COMMANDS:
+        operate(config, user, "apply", "--yes")
+    else:
+        _make(deployed(config), user)
+
+
+def operate(config: dict[str, Any], user: User, *arguments: str) -> None:
+    """Run ``celery aws provision ...`` as an operator.
+
+    Raises:
+        NotProvisionedError: it failed.
+    """
+    context = CLIContext(app=app_of(user.config(config)), no_color=True, workdir=None)
+    result = CliRunner().invoke(commands, ["provision", *arguments], obj=context)
+    if result.exit_code != 0:
+        raise NotProvisionedError(result.output)
+
+
+def _make(deployment: Deployment, user: User) -> None:
     session = user.session()
     _make_queues(deployment, session.client("sqs"))
     for table in deployment.tables:

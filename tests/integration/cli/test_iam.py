@@ -29,7 +29,7 @@ class Shop:
         self.config["broker_transport_options"] |= options
         self.users = Users("shop-")
         self.deployment = deployed(self.config)
-        provision(self.deployment, self.users.make("operator", self.policy(Role.PROVISIONER)))
+        provision(self.config, self.users.make("operator", self.policy(Role.PROVISIONER)))
 
     def policy(self, role: Role) -> PolicyDocument:
         return policy(self.deployment, role, account())

@@ -66,7 +66,7 @@ class PolicyScene:
         self.bucket = bucket
         self.deployment: Deployment = deployed(project.config)
         provisioner = self.users.make("provisioner", self.policy(Role.PROVISIONER))
-        provision(self.deployment, provisioner)
+        provision(project.config, provisioner)
 
     def policy(self, role: Role) -> PolicyDocument:
         return policy(self.deployment, role, account())

@@ -1,20 +1,33 @@
 """Generated policies are enough, and nothing in them is idle: on an AWS that checks rights."""
 
 import random
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from celery.exceptions import BackendStoreError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
+from celery_aws.cli.group import COMMANDS
 from celery_aws.errors import AccessDeniedError, CeleryAwsError
-from celery_aws.iam import PolicyDocument, Role
+from celery_aws.iam import PolicyDocument, PolicyOptions, Role, policy
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import new_environment
-from tests.integration.policed import DENIED, SWITCH
+from tests.integration.policed import (
+    DENIED,
+    SWITCH,
+    NotProvisionedError,
+    User,
+    account,
+    deployed,
+    operate,
+    provision,
+)
 from tests.integration.workers.conftest import Project, close_control_planes
 from tests.integration.workers.policy_scene import (
     MIB,
@@ -144,6 +157,56 @@ def test_no_statement_of_a_monitor_is_idle(
         with pytest.raises(REFUSALS) as refusal:
             each(deed)
         assert DENIED in f"{refusal.value}{caplog.text}"
+
+
+#: What an operator is allowed, and what fails without it.
+MAKING, DELETING = (
+    ("MakeQueues", "MakeTables", "MakeBuckets"),
+    ("DeleteQueues", "FindInboxes", "DeleteTables", "DeleteBuckets"),
+)
+
+
+@pytest.fixture
+def another(scene: PolicyScene) -> dict[str, Any]:
+    """The settings of an app of which nothing is there."""
+    token = uuid.uuid4().hex[:8]
+    options = {
+        **scene.project.config["broker_transport_options"],
+        "queue_name_prefix": f"test-{token}-",
+        "large_message_bucket": f"big-{token}",
+    }
+    return {
+        **scene.project.config,
+        "broker_transport_options": options,
+        "result_backend_transport_options": {"table": f"test-{token}-results"},
+    }
+
+
+def operator(scene: PolicyScene, config: dict[str, Any], without: str = "") -> User:
+    """Return who may make and delete all that an app needs, but for one statement."""
+    document = policy(deployed(config), Role.PROVISIONER, account(), PolicyOptions(destroys=True))
+    assert {each.sid for each in document.statements} == {*MAKING, *DELETING}
+    return scene.user(Role.PROVISIONER, document.without(without))
+
+
+@pytest.mark.parametrize("sid", MAKING)
+def test_no_statement_of_who_makes_things_is_idle(
+    scene: PolicyScene, another: dict[str, Any], sid: str
+) -> None:
+    with pytest.raises((ClientError, CeleryAwsError, NotProvisionedError), match=DENIED):
+        provision(another, operator(scene, another, sid))
+
+
+@pytest.mark.skipif("provision" not in COMMANDS, reason="there is no such command yet")
+@pytest.mark.parametrize("sid", DELETING)
+def test_no_statement_of_who_deletes_things_is_idle(
+    scene: PolicyScene, another: dict[str, Any], sid: str
+) -> None:
+    destroy = ("destroy", "--yes-destroy", another["broker_transport_options"]["queue_name_prefix"])
+    provision(another, operator(scene, another))
+    with pytest.raises(NotProvisionedError, match=DENIED):
+        operate(another, operator(scene, another, sid), *destroy)
+    operate(another, operator(scene, another), *destroy)
 
 
 def test_what_a_producer_cannot_send_is_not_left_in_s3(scene: PolicyScene) -> None:
