@@ -178,7 +178,9 @@ def another(scene: PolicyScene) -> dict[str, Any]:
     return {
         **scene.project.config,
         "broker_transport_options": options,
-        "result_backend_transport_options": {"table": f"test-{token}-results"},
+        "result_backend": scene.project.aws.result_backend.replace(
+            scene.project.aws.results_table, f"test-{token}-results"
+        ),
     }
 
 
