@@ -83,6 +83,8 @@ SQS_REDRIVE_SOURCE_COUNT = 10
 
 #: Queues on one page of ListQueues (ListQueues, MaxResults).
 SQS_LISTED_QUEUE_COUNT = 1_000
+#: Messages of one queue that can be in flight ("Amazon SQS message quotas").
+SQS_IN_FLIGHT_MESSAGES = 120_000
 
 # STS: AssumeRole.
 

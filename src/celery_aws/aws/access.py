@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.credentials import Credentials
-from celery_aws.config.urls import Endpoint
+from celery_aws.config.urls import Endpoint, looks_like_region
 from celery_aws.errors import ConfigurationError
 
 #: What signs requests to an emulator when nobody named a region.
@@ -103,6 +103,29 @@ def beside(access: Access, endpoint_url: str | None = None) -> Access:
     if endpoint_url is None and not _is_aws(access.endpoint_url):
         endpoint_url = access.endpoint_url
     return replace(access, endpoint_url=endpoint_url)
+
+
+def reaches_aws(access: Access, service: str) -> bool:
+    """Tell whether requests go to AWS, and not to an emulator, as far as settings say so.
+
+    Args:
+        access: of the service.
+        service: ``sqs``, ``dynamodb``, ...
+    """
+    variables = (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL")
+    named = [access.endpoint_url, *map(os.environ.get, variables)]
+    url = next(filter(None, named), None)
+    return url is None or _is_aws(url)
+
+
+def region_of_host(url: str) -> str | None:
+    """Return the region of an endpoint or queue URL of AWS's; None if its host names none."""
+    host = urlsplit(url).hostname or ""
+    domain = next((domain for domain in _AWS_DOMAINS if host.endswith(domain)), None)
+    if domain is None:
+        return None
+    region = host.removesuffix(domain).removesuffix(".vpce").rpartition(".")[2]
+    return region if looks_like_region(region) else None
 
 
 def _is_aws(endpoint_url: str | None) -> bool:

@@ -21,6 +21,7 @@ COMMANDS = {
     "cleanup": "Delete queues and bindings that others have left behind.",
     "create-table": "Create the results table and the coordination table.",
     "dlq": "Look at dead letters, send them back, or delete them.",
+    "doctor": "Find what is wrong with queues, tables, rights and settings.",
     "flower": "Run Flower, with the queues on its broker page.",
     "iam": "Print what processes have to be allowed on AWS, and check it.",
     "local": "Run an AWS on this machine, for development and tests.",

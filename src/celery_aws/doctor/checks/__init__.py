@@ -1,0 +1,1 @@
+"""Checks: functions of the facts to findings. None asks for anything."""

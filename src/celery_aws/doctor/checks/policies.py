@@ -1,0 +1,111 @@
+"""Resource policies of queues and buckets: who else may, and who may not.
+
+Only what needs no knowledge of conditions is judged: a statement with a condition is left alone,
+because most of those are right (``aws:SecureTransport``, ``aws:SourceArn``). Facts: "Grammar of the
+IAM JSON policy language" in the IAM user guide.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from celery_aws.doctor.facts import Facts
+from celery_aws.doctor.finding import Finding, error
+
+#: What somebody else must not do with a queue of tasks.
+_OF_STRANGERS = ("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue",
+                 "sqs:ChangeMessageVisibility")  # fmt: skip
+
+#: What each role does with queues.
+_OF_ROLES: Mapping[str, tuple[str, ...]] = {
+    "producer": ("sqs:SendMessage", "sqs:GetQueueUrl"),
+    "worker": ("sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+               "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
+    "monitor": ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
+}  # fmt: skip
+
+PUBLIC_QUEUE = error(
+    "queue-public",
+    "The queue's policy lets everybody use it, without a condition: anyone with an AWS account may "
+    "have workers run tasks with arguments of their own, or read and delete tasks.",
+    "Name the accounts or roles in the policy's Principal, or remove the statement",
+)
+DENIED = error(
+    "queue-policy-denies",
+    "The queue's policy denies something that the role needs, to everybody or to who asks, "
+    "without a condition; no other policy can allow it then.",
+    "Remove the statement, or except the role from it",
+)
+PUBLIC_BUCKET = error(
+    "bucket-public",
+    "The bucket's policy lets everybody read or write, without a condition: large tasks and "
+    "results are in it.",
+    "Block public access to the bucket (`aws s3api put-public-access-block`), or use one of its "
+    "own",
+)
+
+KINDS = (PUBLIC_QUEUE, DENIED, PUBLIC_BUCKET)
+
+
+def queue_policies(facts: Facts) -> Iterator[Finding]:
+    """Look at the policies of queues."""
+    identity = facts.identity.answer
+    ours = () if identity is None else (identity.arn, identity.account, _root(identity.arn))
+    for queue in facts.queues:
+        for statement in _statements((queue.attributes.answer or {}).get("Policy")):
+            open_to_all = "*" in _principals(statement)
+            actions = [each for each in _OF_STRANGERS if _covers(statement, each)]
+            if statement.get("Effect") == "Allow" and open_to_all and actions:
+                yield PUBLIC_QUEUE.found(queue.what, f"{_name(statement)}: {', '.join(actions)}")
+            needed = [each for each in _OF_ROLES[facts.role] if _covers(statement, each)]
+            meant = open_to_all or not _principals(statement).isdisjoint(ours)
+            if statement.get("Effect") == "Deny" and meant and needed:
+                yield DENIED.found(queue.what, f"{_name(statement)}: {', '.join(needed)}")
+
+
+def bucket_policies(facts: Facts) -> Iterator[Finding]:
+    """Look at the policies of buckets."""
+    for bucket in facts.buckets:
+        if bucket.public_access_blocked.answer:
+            continue
+        for statement in _statements(bucket.policy.answer):
+            if statement.get("Effect") == "Allow" and "*" in _principals(statement):
+                yield PUBLIC_BUCKET.found(bucket.what, _name(statement))
+
+
+def _statements(policy: str | None) -> list[Mapping[str, Any]]:
+    """Return the statements of a policy that have no condition."""
+    try:
+        found = json.loads(policy or "{}").get("Statement", [])
+    except (AttributeError, ValueError):
+        return []
+    several = found if isinstance(found, list) else [found]
+    return [each for each in several if isinstance(each, dict) and not each.get("Condition")]
+
+
+def _principals(statement: Mapping[str, Any]) -> frozenset[str]:
+    principal = statement.get("Principal", ())
+    if isinstance(principal, Mapping):
+        principal = principal.get("AWS", ())
+    return frozenset([principal] if isinstance(principal, str) else map(str, principal))
+
+
+def _covers(statement: Mapping[str, Any], action: str) -> bool:
+    # NotAction is left alone: nobody writes it in a queue's policy.
+    found = statement.get("Action", ())
+    patterns = [found] if isinstance(found, str) else list(found)
+    return any(fnmatchcase(action.lower(), str(each).lower()) for each in patterns)
+
+
+def _name(statement: Mapping[str, Any]) -> str:
+    return f"statement {statement['Sid']}" if statement.get("Sid") else "a statement without Sid"
+
+
+def _root(arn: str) -> str:
+    """Return how a policy names the whole account of who has ``arn``."""
+    partition, account = arn.split(":")[1], arn.split(":")[4]
+    return f"arn:{partition}:iam::{account}:root"
+
+
+CHECKS = (queue_policies, bucket_policies)

@@ -1,0 +1,97 @@
+"""Gathers the facts of a deployment, and lets the checks look at them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from celery_aws.aws.dynamodb import DynamoTableService
+from celery_aws.broker.coordination import Coordination
+from celery_aws.clock import Clock, SystemClock
+from celery_aws.deployment import Deployment, PlannedTable, deployment_of
+from celery_aws.doctor.facts import Connection, Facts, Look, Role, Shared
+from celery_aws.doctor.gathering.attempts import attempts_of
+from celery_aws.doctor.gathering.buckets import buckets_of
+from celery_aws.doctor.gathering.celery_app import celery_facts
+from celery_aws.doctor.gathering.connections import connections_of, identity_of
+from celery_aws.doctor.gathering.queues import queue_names, queues_of
+from celery_aws.doctor.gathering.shared import shared_of
+from celery_aws.doctor.gathering.tables import tables_of
+from celery_aws.doctor.report import Report, report_of
+from celery_aws.table.coordination import CoordinationTable
+
+_CLOCK = SystemClock()
+
+
+def diagnose(
+    app: Any, *, role: Role = "worker", queues: Iterable[str] = (), clock: Clock = _CLOCK
+) -> Report:
+    """Return what is wrong with an app's deployment, or will be. Nothing is changed.
+
+    Args:
+        app: a Celery app whose broker or result backend is ours.
+        role: of the processes that the credentials are for.
+        queues: Celery's names of queues that the configuration does not name.
+        clock: of this machine.
+
+    Raises:
+        ConfigurationError: neither is ours, or a setting is wrong.
+
+    Costs one request for each service, one of STS, about four for each queue, two for each
+    dead-letter queue, seven for each table, four for each bucket, some five Queries of the
+    coordination table, and one ListQueues for each 1,000 queues with the prefix.
+    """
+    return report_of(facts_of(app, role=role, queues=tuple(queues), clock=clock))
+
+
+def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> Facts:
+    """Return what there is to know; see :func:`diagnose`."""
+    deployment = deployment_of(app, queues=queues)
+    connections = tuple(connections_of(deployment, clock))
+    usable = _usable_part(deployment, connections)
+    access = usable.broker or next((table.access for table in usable.tables), None)
+    examined = tuple(queues_of(usable)) if usable.broker is not None else ()
+    tables = tuple(tables_of(usable))
+    there = [each.planned for each in tables if not each.details.missing]
+    return Facts(
+        role=role,
+        deployment=deployment,
+        celery=celery_facts(app, queues),
+        now_epoch_seconds=clock.now().timestamp(),
+        connections=connections,
+        identity=Look() if access is None else identity_of(access),
+        queues=examined,
+        tables=tables,
+        buckets=tuple(buckets_of(usable)) if access is not None else (),
+        attempts=tuple(attempts_of(role, (each for each in examined if each.url), there)),
+        # The queues before the registry: who makes an inbox registers it first.
+        queue_names=queue_names(usable),
+        shared=_shared(app, usable, there, clock),
+    )
+
+
+def _usable_part(deployment: Deployment, connections: Iterable[Connection]) -> Deployment:
+    """Return what of a deployment can be asked: each question else takes until its deadline."""
+    answering = [each.access for each in connections if each.usable]
+    broker = deployment.broker if deployment.broker in answering else None
+    return replace(
+        deployment,
+        broker=broker,
+        queues=deployment.queues if broker is not None else (),
+        tables=tuple(each for each in deployment.tables if each.access in answering),
+    )
+
+
+def _shared(app: Any, usable: Deployment, there: Iterable[PlannedTable], clock: Clock) -> Shared:
+    options, broker = usable.options, usable.broker
+    table = next((each for each in there if each.kind == "coordination"), None)
+    if table is None or options is None or broker is None:
+        return Shared()
+    # Not the transport's own, which makes a table that is missing when it writes.
+    found = CoordinationTable(
+        service=DynamoTableService(table.access),
+        name=table.name,
+        creates=False,
+        clock=clock,
+    )
+    mailboxes = f"{app.conf.control_exchange}.pidbox"
+    return shared_of(Coordination.on(found), options, broker, mailboxes)

@@ -1,0 +1,121 @@
+"""Queues as they are."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from celery_aws.aws.access import Access
+from celery_aws.aws.key_examination import KeyState, KmsKeyExamination
+from celery_aws.aws.queue_listing import SqsQueueListingService, all_queues
+from celery_aws.aws.sqs import SqsQueueService
+from celery_aws.config.credentials import credentials_or_none
+from celery_aws.core.dead_letters import (
+    REDRIVE_POLICY,
+    RedrivePolicy,
+    owner_and_name,
+    redrive_policy,
+)
+from celery_aws.core.queue_names import name_of_url, queue_name
+from celery_aws.core.queue_plan import PlannedQueue, QueueRole
+from celery_aws.deployment import Deployment
+from celery_aws.doctor.facts import Attributes, DeadLetterTarget, ExaminedQueue, Look, look
+from celery_aws.errors import QueueNotFoundError
+from celery_aws.names import AmqpQueue, QueueName
+
+_ALL = ("All",)
+
+#: AWS's own keys are called so; nobody can switch them off.
+_AWS_KEY = "alias/aws/"
+
+
+def queues_of(deployment: Deployment) -> Iterator[ExaminedQueue]:
+    """Examine the queues that Celery uses, with the dead-letter queues that they point to.
+
+    Costs a GetQueueUrl and a GetQueueAttributes for each, and the same again for its dead-letter
+    queue; a DescribeKey for a key of KMS.
+    """
+    for planned in deployment.with_role(QueueRole.TASKS, QueueRole.PRIORITY):
+        yield _examined(planned, queue_access(deployment, planned))
+
+
+def queue_access(deployment: Deployment, planned: PlannedQueue) -> Access:
+    """Return how a queue is reached: as the broker is, but for some predefined ones.
+
+    Raises:
+        ConfigurationError: a predefined queue has half a key pair.
+        ValueError: there is no broker.
+    """
+    broker, known = deployment.broker, planned.predefined
+    if broker is None:
+        raise ValueError("queues have no access without a broker")
+    if known is None:
+        return broker
+    own = credentials_or_none(
+        known.access_key_id,
+        known.secret_access_key,
+        known.session_token,
+        where=f"broker_transport_options['predefined_queues'][{planned.serves!r}]",
+    )
+    return replace(
+        broker, region=known.region or broker.region, credentials=own or broker.credentials
+    )
+
+
+def queue_names(deployment: Deployment) -> Look[tuple[QueueName, ...]]:
+    """Return the names of all queues with the prefix. One ListQueues for each 1,000."""
+    if deployment.broker is None or deployment.options is None:
+        return Look()
+    prefix = queue_name(AmqpQueue(deployment.options.queue_name_prefix))
+    listing = SqsQueueListingService(deployment.broker)
+
+    def names() -> tuple[QueueName, ...]:
+        urls = all_queues(lambda after: listing.queues(prefix, after))
+        return tuple(name_of_url(url) for url in urls)
+
+    return look(names)
+
+
+def exists(access: Access, name: QueueName) -> bool | None:
+    """Tell whether there is a queue of a name; None if it may not be known. One GetQueueUrl."""
+    found = look(lambda: SqsQueueService(access).queue_url(name))
+    if found.error is None:
+        return True
+    return False if isinstance(found.error, QueueNotFoundError) else None
+
+
+def _examined(planned: PlannedQueue, access: Access) -> ExaminedQueue:
+    service = SqsQueueService(access)
+    url = look(lambda: planned.url or service.queue_url(planned.name))
+    if url.answer is None:
+        return ExaminedQueue(planned=planned, access=access, attributes=Look(error=url.error))
+    found = url.answer
+    attributes: Look[Attributes] = look(lambda: service.queue_attributes(found, _ALL))
+    known = attributes.answer or {}
+    policy = redrive_policy(known.get(REDRIVE_POLICY))
+    return ExaminedQueue(
+        planned=planned,
+        access=access,
+        url=found,
+        attributes=attributes,
+        dead_letters=None if policy is None else _target(policy, service),
+        key=_key(known.get("KmsMasterKeyId"), access),
+    )
+
+
+def _target(policy: RedrivePolicy, service: SqsQueueService) -> DeadLetterTarget:
+    def ask() -> Attributes:
+        owner, name = owner_and_name(policy.target)
+        return service.queue_attributes(service.queue_url(name, owner=owner), _ALL)
+
+    try:
+        attributes = look(ask)
+    except ValueError:
+        attributes = Look(error=QueueNotFoundError("it is no queue's ARN", resource=policy.target))
+    return DeadLetterTarget(
+        arn=policy.target, max_receive_count=policy.max_receive_count, attributes=attributes
+    )
+
+
+def _key(key: str | None, access: Access) -> Look[KeyState]:
+    if not key or key.startswith(_AWS_KEY):
+        return Look()
+    return look(lambda: KmsKeyExamination(access).state(key))

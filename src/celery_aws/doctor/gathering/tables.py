@@ -1,0 +1,27 @@
+"""Tables as they are."""
+
+from collections.abc import Iterator
+
+from celery_aws.aws.dynamodb import DynamoTableService
+from celery_aws.aws.table_examination import DynamoTableExamination
+from celery_aws.deployment import Deployment, PlannedTable
+from celery_aws.doctor.facts import ExaminedTable, look
+
+
+def tables_of(deployment: Deployment) -> Iterator[ExaminedTable]:
+    """Examine the tables of a deployment. Three requests each, one if it does not exist."""
+    for planned in deployment.tables:
+        yield _examined(planned)
+
+
+def _examined(planned: PlannedTable) -> ExaminedTable:
+    examination = DynamoTableExamination(planned.access)
+    details = look(lambda: examination.details(planned.name))
+    if details.missing:
+        return ExaminedTable(planned=planned, details=details)
+    return ExaminedTable(
+        planned=planned,
+        details=details,
+        expiry=look(lambda: DynamoTableService(planned.access).describe_ttl(planned.name)),
+        recovery=look(lambda: examination.recovery(planned.name)),
+    )
