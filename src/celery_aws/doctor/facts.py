@@ -248,6 +248,7 @@ class TaskFacts:
     name: str
     acks_late: bool = False
     reject_on_worker_lost: bool = False
+    retry_on_worker_lost: bool = False
     priority: int | None = None
     time_limit_seconds: float | None = None
 

@@ -90,7 +90,7 @@ class Report:
 
 def report_of(facts: Facts) -> Report:
     """Return what the checks find in the facts. No request."""
-    identity, deployment = facts.identity.answer, facts.deployment
+    identity = facts.identity.answer
     accesses = [each.access for each in facts.connections]
     hidden = sorted(secrets_of(facts), key=len, reverse=True)
     return Report(
@@ -103,7 +103,7 @@ def report_of(facts: Facts) -> Report:
             "buckets": len(facts.buckets),
             "tasks": len(facts.celery.tasks),
         },
-        answered=any(each.usable for each in facts.connections) or not deployment.tables,
+        answered=any(each.usable for each in facts.connections),
         findings=tuple(_masked(finding, hidden) for finding in findings_of(facts)),
     )
 

@@ -5,6 +5,7 @@ Facts: docs/explanation/delivery.md, monitoring.md, etas.md and stop-workers.md 
 
 from collections.abc import Iterator
 
+from celery_aws.core.queue_plan import QueueRole
 from celery_aws.doctor.durations import duration_text
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, notice, warning
@@ -17,6 +18,9 @@ LONG_TIMEOUT_SECONDS = 3_600
 
 #: Polls that are shorter cost visibly more.
 SHORT_POLL_SECONDS = 10
+
+#: From here on quiet queues cost as much as a small worker's busy ones.
+MANY = 20
 
 #: Celery's own default, which nobody has set.
 _HEARTBEAT_DEFAULT = 120
@@ -45,6 +49,13 @@ SHORT_WAIT = notice(
     "polls-short",
     "Polls are short: an idle queue costs more requests than it has to, and no task starts sooner.",
     "Set broker_transport_options['wait_time_seconds'] to 20, the default",
+)
+MANY_QUEUES = notice(
+    "many-queues-polled",
+    "A worker that consumes all queues polls each of them, and a quiet one too costs 130,000 "
+    "requests ($0.05) a month and worker.",
+    "Let workers consume some of the queues each (`-Q`), lower the number of priority_steps, or set"
+    " idle_backoff_seconds (docs/how-to/quiet-queues.md)",
 )
 GOSSIP = warning(
     "gossip-on",
@@ -79,7 +90,7 @@ NO_STARTUP_RETRY = notice(
 CANCELLED = notice(
     "running-tasks-cancelled",
     "Tasks that are acknowledged late are killed when the connection is lost. Here they need not "
-    "be: they keep their messages while AWS is away, and are not handed out again.",
+    "be: they keep their messages, unless AWS is away for a whole visibility timeout.",
     "Leave worker_cancel_long_running_tasks_on_connection_loss out",
 )
 WITHOUT_EFFECT = notice(
@@ -93,8 +104,8 @@ PICKLE = notice(
     "Use JSON: leave pickle out of accept_content and result_accept_content",
 )
 
-KINDS = (SHORT, LONG, NO_WAIT, SHORT_WAIT, GOSSIP, NO_TABLE, NO_REMOTE_CONTROL, NO_RETRY,
-         NO_STARTUP_RETRY, CANCELLED, WITHOUT_EFFECT, PICKLE)  # fmt: skip
+KINDS = (SHORT, LONG, NO_WAIT, SHORT_WAIT, MANY_QUEUES, GOSSIP, NO_TABLE, NO_REMOTE_CONTROL,
+         NO_RETRY, NO_STARTUP_RETRY, CANCELLED, WITHOUT_EFFECT, PICKLE)  # fmt: skip
 
 
 def timeouts(facts: Facts) -> Iterator[Finding]:
@@ -121,6 +132,9 @@ def polls(facts: Facts) -> Iterator[Finding]:
         requests = _MONTH_SECONDS // seconds
         evidence = f"it is {seconds}: {requests:,} requests a month for each idle queue and worker"
         yield SHORT_WAIT.found("wait_time_seconds", evidence)
+    polled = len(list(facts.deployment.with_role(QueueRole.TASKS, QueueRole.PRIORITY)))
+    if polled >= MANY and not options.idle_backoff_seconds:
+        yield MANY_QUEUES.found("queues", f"there are {polled}, steps of priorities included")
 
 
 def remote_control(facts: Facts) -> Iterator[Finding]:

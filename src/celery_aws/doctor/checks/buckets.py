@@ -72,14 +72,16 @@ def lifecycle(facts: Facts) -> Iterator[Finding]:
             continue
         prefix = bucket.planned.prefix
         ours = [rule for rule in rules if rule.expires_days is not None]
-        if not any(prefix.startswith(rule.prefix) and rule.whole_prefix for rule in ours):
-            yield NO_RULE.found(bucket.what, f"no rule expires all objects of {prefix!r}")
         needed = _needed_days(bucket, facts)
+        covered = any(prefix.startswith(rule.prefix) and rule.whole_prefix for rule in ours)
+        if needed is not None and not covered:
+            yield NO_RULE.found(bucket.what, f"no rule expires all objects of {prefix!r}")
         for rule in ours:
             days = rule.expires_days
             touches = rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix)
-            if touches and days is not None and needed is not None and days < needed:
-                evidence = f"rule {rule.name!r}: {days} day(s), and {needed} may be needed"
+            if touches and days is not None and (needed is None or days < needed):
+                kept = "for ever" if needed is None else f"for {needed} day(s)"
+                evidence = f"rule {rule.name!r}: {days} day(s), and objects are needed {kept}"
                 yield TOO_SOON.found(bucket.what, evidence)
 
 

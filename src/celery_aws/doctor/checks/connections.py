@@ -63,6 +63,10 @@ def reachability(facts: Facts) -> Iterator[Finding]:
         what = f"{each.service} of {each.purpose}"
         if isinstance(failure, UnreachableError):
             yield UNREACHABLE.found(what, failure.reason)
+    for bucket in facts.buckets:
+        failure = bucket.region.error
+        if isinstance(failure, UnreachableError):
+            yield UNREACHABLE.found(f"s3 of {bucket.what}", failure.reason)
 
 
 def endpoints(facts: Facts) -> Iterator[Finding]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from celery_aws.core.inboxes import inbox_name
+from celery_aws.core.queue_names import queue_name
 from celery_aws.doctor.durations import duration_text
 from celery_aws.doctor.facts import ExaminedTable, Facts
 from celery_aws.doctor.finding import Finding, notice, warning
-from celery_aws.names import InboxId, QueueName
+from celery_aws.names import AmqpQueue, InboxId, QueueName
 
 #: How late a parked task is when somebody should know: a mover that was killed is replaced in three
 #: minutes, and a million tasks of one moment need some more.
@@ -92,7 +93,8 @@ def workers(facts: Facts) -> Iterator[Finding]:
         for queue in facts.queues
         if (messages := queue.number("ApproximateNumberOfMessages") or 0)
     }
-    if nodes is not None and not nodes and waiting:
+    controlled = facts.celery.settings.get("worker_enable_remote_control") is not False
+    if nodes is not None and not nodes and waiting and controlled:
         parts = [f"{messages:,} in {name}" for name, messages in waiting.items()]
         yield NO_WORKERS.found("workers", _some(parts))
 
@@ -111,7 +113,8 @@ def leftovers(facts: Facts) -> Iterator[Finding]:
     if options is None or names is None:
         return
     prefix = options.queue_name_prefix
-    stock = [name for name in names if _STOCK.fullmatch(name.removeprefix(_spelt(prefix)))]
+    spelt = queue_name(AmqpQueue(prefix))
+    stock = [name for name in names if _STOCK.fullmatch(name.removeprefix(spelt))]
     if stock:
         yield STOCK.found(f"{len(stock)} queue(s)", _some(stock))
     known = facts.shared.inboxes.answer
@@ -131,10 +134,6 @@ def _is_orphan(name: QueueName, prefix: str, known: frozenset[InboxId]) -> bool:
     ids = _INBOX_ID.findall(name)
     own = bool(ids) and inbox_name(prefix, ids[-1]) == name
     return own and InboxId(ids[-1]) not in known
-
-
-def _spelt(prefix: str) -> str:
-    return inbox_name(prefix, "").partition("celery-inbox-")[0]
 
 
 def _some(names: list[QueueName] | list[str]) -> str:

@@ -31,7 +31,7 @@ ROLE = error(
     "The role of sts_role_arn could not be assumed.",
     "Let the role's trust policy name who asks, and grant sts:AssumeRole on the role to them",
 )
-FAILED = warning(
+FAILED = notice(
     "identity-unknown",
     "STS did not say who asks, so that ARNs cannot be compared. Tasks do not need it.",
     "Nothing has to be done; in a private subnet add a VPC endpoint of STS to know more",
@@ -61,9 +61,15 @@ def refusals(facts: Facts) -> Iterator[Finding]:
     """Tell where AWS does not know who asks."""
     for each in facts.connections:
         failure = each.reached.error or each.refusal
-        kind = _kind_of(failure)
-        if kind is not None and isinstance(failure, AwsError):
-            yield kind.found(f"{each.service} of {each.purpose}", failure.reason)
+        kind = refusal_kind(failure)
+        if kind is not None and failure is not None:
+            yield kind.found(f"{each.service} of {each.purpose}", reason_of(failure))
+    for queue in facts.queues:
+        # One of predefined_queues may have keys of its own.
+        failure = queue.attributes.error
+        kind = refusal_kind(failure)
+        if kind is not None and failure is not None:
+            yield kind.found(queue.what, reason_of(failure))
 
 
 def identity(facts: Facts) -> Iterator[Finding]:
@@ -93,7 +99,8 @@ def reason_of(failure: CeleryAwsError) -> str:
     return failure.reason if isinstance(failure, AwsError) else str(failure)
 
 
-def _kind_of(failure: CeleryAwsError | None) -> Kind | None:
+def refusal_kind(failure: CeleryAwsError | None) -> Kind | None:
+    """Return what an error says of credentials; None if it says nothing of them."""
     if not isinstance(failure, AwsError) or isinstance(failure, UnreachableError):
         return None
     if failure.operation == ASSUME_ROLE:

@@ -15,6 +15,9 @@ from celery_aws.doctor.facts import DeadLetterTarget, ExaminedQueue, Facts
 from celery_aws.doctor.finding import Finding, error, warning
 from celery_aws.limits import SQS_MAX_RECEIVE_COUNT_MIN, SQS_MESSAGE_BYTES
 
+#: Of a predefined queue, which nothing here ever changes.
+_OF_OWNER = "Give the queue a RedrivePolicy that names a dead-letter queue"
+
 #: arn:partition:sqs:region:account:name
 _REGION_TO_ACCOUNT = slice(3, 5)
 
@@ -84,7 +87,8 @@ def absence(facts: Facts) -> Iterator[Finding]:
     for queue in facts.queues:
         known = queue.attributes.answer is not None
         if known and queue.dead_letters is None and not is_dead_letter_name(queue.name):
-            yield WITHOUT.found(queue.what, "it has no RedrivePolicy")
+            remedy = None if queue.planned.predefined is None else _OF_OWNER
+            yield WITHOUT.found(queue.what, "it has no RedrivePolicy", remedy=remedy)
 
 
 def targets(facts: Facts) -> Iterator[Finding]:

@@ -103,10 +103,12 @@ def long_tasks(facts: Facts) -> Iterator[Finding]:
 def lost_workers(facts: Facts) -> Iterator[Finding]:
     """Look at what becomes of tasks that kill their process."""
     late = [task for task in facts.celery.tasks if task.acks_late]
-    lost = [task for task in late if not task.reject_on_worker_lost]
+    back = [task for task in late if task.reject_on_worker_lost or task.retry_on_worker_lost]
+    lost = [task for task in late if task not in back]
     if lost:
         yield CHILD_LOST.found("task_reject_on_worker_lost", _tasks(lost))
-    if len(lost) == len(late):
+    # A retry ends by itself, after max_retries.
+    if all(task.retry_on_worker_lost for task in back):
         return
     for queue in facts.queues:
         if queue.attributes.answer is not None and queue.dead_letters is None:
@@ -125,12 +127,12 @@ def without_effect(facts: Facts) -> Iterator[Finding]:
 
 def fifo(facts: Facts) -> Iterator[Finding]:
     """Look at FIFO queues."""
-    early = [task for task in facts.celery.tasks if not task.acks_late]
-    if facts.celery.settings.get("task_acks_late") or not early:
-        return
+    tasks = facts.celery.tasks
+    if not tasks or any(task.acks_late for task in tasks):
+        return  # which task goes to which queue is not known
     for queue in facts.celery.queues:
         if is_fifo(queue.name):
-            yield FIFO_EARLY.found(f"queue {queue.name}", f"acknowledged early: {_tasks(early)}")
+            yield FIFO_EARLY.found(f"queue {queue.name}", "no task has acks_late")
 
 
 def prefetch(facts: Facts) -> Iterator[Finding]:

@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from celery_aws.doctor.checks.credentials import reason_of
+from celery_aws.doctor.checks.credentials import reason_of, refusal_kind
 from celery_aws.doctor.facts import Facts, Look, Outcome
 from celery_aws.doctor.finding import Finding, Kind, error, notice, warning
 from celery_aws.errors import (
     AccessDeniedError,
     AwsError,
     CeleryAwsError,
-    CredentialsError,
     EncryptionKeyError,
-    ExpiredCredentialsError,
     NotFoundError,
     UnreachableError,
 )
@@ -49,9 +47,6 @@ KINDS = (DENIED, ATTRIBUTES, NOT_SEEN, FAILED, UNUSABLE_KEY)
 #: What comes of it, of questions that a worker asks too.
 _NEEDED: Mapping[str, Kind] = {"GetQueueUrl": DENIED, "GetQueueAttributes": ATTRIBUTES}
 
-#: Said elsewhere.
-_SAID = (UnreachableError, CredentialsError, ExpiredCredentialsError, NotFoundError)
-
 
 def attempts(facts: Facts) -> Iterator[Finding]:
     """Tell what was tried and denied."""
@@ -65,15 +60,19 @@ def questions(facts: Facts) -> Iterator[Finding]:
     seen: set[tuple[str, str]] = set()
     for what, failure in _failures(facts):
         operation = failure.operation if isinstance(failure, AwsError) else ""
-        if not isinstance(failure, _SAID) and (what, operation) not in seen:
+        if not _said_elsewhere(failure) and (what, operation) not in seen:
             seen.add((what, operation))
             yield _failed(what, failure, operation)
     for target in facts.dead_letter_targets():
         # Workers send there, and ask nothing.
         unseen = target.attributes.error
-        if unseen is not None and not isinstance(unseen, _SAID):
+        if unseen is not None and not _said_elsewhere(unseen):
             kind = NOT_SEEN if isinstance(unseen, AccessDeniedError) else FAILED
             yield kind.found(target.what, f"GetQueueAttributes: {reason_of(unseen)}")
+
+
+def _said_elsewhere(failure: CeleryAwsError) -> bool:
+    return isinstance(failure, NotFoundError) or refusal_kind(failure) is not None
 
 
 def _failed(what: str, failure: CeleryAwsError, operation: str) -> Finding:
@@ -94,7 +93,8 @@ def _failures(facts: Facts) -> Iterator[tuple[str, CeleryAwsError]]:
 
 def _looks(facts: Facts) -> Iterator[tuple[str, Look[Any]]]:
     for connection in facts.connections:
-        yield f"{connection.service} of {connection.purpose}", connection.reached
+        if not isinstance(connection.reached.error, UnreachableError):
+            yield f"{connection.service} of {connection.purpose}", connection.reached
     for queue in facts.queues:
         yield queue.what, queue.attributes
         yield queue.what, queue.key
@@ -102,8 +102,9 @@ def _looks(facts: Facts) -> Iterator[tuple[str, Look[Any]]]:
         for of_table in (table.details, table.expiry, table.recovery):
             yield table.what, of_table
     for bucket in facts.buckets:
-        for of_bucket in (bucket.region, bucket.public_access_blocked, bucket.policy, bucket.rules):
-            yield bucket.what, of_bucket
+        if not isinstance(bucket.region.error, UnreachableError):
+            for each in (bucket.region, bucket.public_access_blocked, bucket.policy, bucket.rules):
+                yield bucket.what, each
     shared = facts.shared
     for of_shared in (shared.inboxes, shared.bindings, shared.workers, shared.parked):
         yield "coordination table", of_shared

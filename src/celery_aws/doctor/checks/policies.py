@@ -6,10 +6,12 @@ IAM JSON policy language" in the IAM user guide.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from celery_aws.aws.identity import Identity
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error
 
@@ -24,6 +26,9 @@ _OF_ROLES: Mapping[str, tuple[str, ...]] = {
                "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
     "monitor": ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
 }  # fmt: skip
+
+#: Of a role's session; a path of the role is not in it.
+_SESSION = re.compile(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+")
 
 PUBLIC_QUEUE = error(
     "queue-public",
@@ -51,7 +56,7 @@ KINDS = (PUBLIC_QUEUE, DENIED, PUBLIC_BUCKET)
 def queue_policies(facts: Facts) -> Iterator[Finding]:
     """Look at the policies of queues."""
     identity = facts.identity.answer
-    ours = () if identity is None else (identity.arn, identity.account, _root(identity.arn))
+    ours = () if identity is None else _names_of(identity)
     for queue in facts.queues:
         for statement in _statements((queue.attributes.answer or {}).get("Policy")):
             open_to_all = "*" in _principals(statement)
@@ -102,10 +107,12 @@ def _name(statement: Mapping[str, Any]) -> str:
     return f"statement {statement['Sid']}" if statement.get("Sid") else "a statement without Sid"
 
 
-def _root(arn: str) -> str:
-    """Return how a policy names the whole account of who has ``arn``."""
-    partition, account = arn.split(":")[1], arn.split(":")[4]
-    return f"arn:{partition}:iam::{account}:root"
+def _names_of(identity: Identity) -> tuple[str, ...]:
+    """Return how a policy may name who asks: the session, its role, or the whole account."""
+    start = f"arn:{identity.partition}:iam::{identity.account}"
+    names = (identity.arn, identity.account, f"{start}:root")
+    session = _SESSION.fullmatch(identity.arn)
+    return names if session is None else (*names, f"{start}:role/{session[1]}")
 
 
 CHECKS = (queue_policies, bucket_policies)

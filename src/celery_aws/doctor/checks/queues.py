@@ -5,7 +5,6 @@ Facts: CreateQueue and GetQueueAttributes in the SQS API reference; "Amazon SQS 
 
 from collections.abc import Iterator
 
-from celery_aws.core.queue_plan import QueueRole
 from celery_aws.doctor.durations import duration_text
 from celery_aws.doctor.facts import ExaminedQueue, Facts
 from celery_aws.doctor.finding import Finding, error, notice, warning
@@ -174,18 +173,14 @@ def _size_of(queue: ExaminedQueue, limit: int, facts: Facts) -> Iterator[Finding
     options = facts.deployment.options
     evidence = f"MaximumMessageSize is {limit}"
     if options is None or options.large_message_bucket is None:
-        kind = SMALL if limit < SQS_OLD_QUEUE_MESSAGE_BYTES else OLD
-        yield kind.found(queue.what, evidence)
+        if limit <= SQS_OLD_QUEUE_MESSAGE_BYTES:
+            kind = OLD if limit == SQS_OLD_QUEUE_MESSAGE_BYTES else SMALL
+            yield kind.found(queue.what, evidence)
     elif (options.large_message_threshold_bytes or 0) > limit:
         threshold = options.large_message_threshold_bytes
         yield THRESHOLD.found(
             queue.what, f"{evidence}, large_message_threshold_bytes is {threshold}"
         )
-
-
-def of_tasks(facts: Facts) -> Iterator[ExaminedQueue]:
-    """Yield the queues that Celery names, without those of higher steps of their priorities."""
-    return (queue for queue in facts.queues if queue.planned.role is QueueRole.TASKS)
 
 
 CHECKS = (existence, delays, retention, visibility, sizes, in_flight, encryption)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from celery_aws.aws.bucket_examination import S3BucketExamination
 from celery_aws.deployment import Deployment, PlannedBucket
 from celery_aws.doctor.facts import ExaminedBucket, look
+from celery_aws.errors import UnreachableError
 
 
 def buckets_of(deployment: Deployment) -> Iterator[ExaminedBucket]:
@@ -16,7 +17,7 @@ def buckets_of(deployment: Deployment) -> Iterator[ExaminedBucket]:
 def _examined(planned: PlannedBucket) -> ExaminedBucket:
     examination = S3BucketExamination(planned.access)
     region = look(lambda: examination.region(planned.name))
-    if region.missing:
+    if region.missing or isinstance(region.error, UnreachableError):
         return ExaminedBucket(planned=planned, region=region)
     return ExaminedBucket(
         planned=planned,

@@ -67,6 +67,8 @@ def _tasks(app: Any) -> Iterator[TaskFacts]:
                 name=name,
                 acks_late=bool(task.acks_late),
                 reject_on_worker_lost=bool(task.reject_on_worker_lost),
+                # Since Celery 5.7.
+                retry_on_worker_lost=bool(getattr(task, "retry_on_worker_lost", None)),
                 priority=_own_priority(task, app.conf),
                 time_limit_seconds=float(max(limits)) if limits else None,
             )
