@@ -6,7 +6,7 @@ Facts: every answer of AWS has the header ``Date``, a refusal too; botocore/pars
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -59,13 +59,16 @@ def greet(service: ServiceName, access: Access, resource: str) -> Greeting:
             answer = getattr(client, method)(**{parameter: resource})
         except ClientError as error:
             refusal = translate(error, service=service, operation=operation, resource=resource)
-            return Greeting(date=_date(error.response), refusal=refusal)
-    return Greeting(date=_date(answer))
+            return Greeting(date=answered_at(error.response), refusal=refusal)
+    return Greeting(date=answered_at(answer))
 
 
-def _date(answer: Any) -> datetime | None:
+def answered_at(answer: Mapping[str, Any]) -> datetime | None:
+    """Return when a service gave an answer, by its own clock; None if it does not say."""
     text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
-        return None if text is None else parsedate_to_datetime(text)
+        date = None if text is None else parsedate_to_datetime(text)
     except ValueError:
         return None
+    # HTTP knows no other zone, and a date that names none is naive.
+    return date if date is None or date.tzinfo else date.replace(tzinfo=timezone.utc)

@@ -12,7 +12,6 @@ from celery_aws.cli.broker import broker_of, coordination_of
 from celery_aws.cli.schedule_options import due_option, json_option, task_ids_argument
 from celery_aws.cli.schedule_search import find, missing
 from celery_aws.cli.schedule_text import (
-    duration_text,
     exact_text,
     facts,
     lines,
@@ -20,6 +19,7 @@ from celery_aws.cli.schedule_text import (
     utc_text,
 )
 from celery_aws.core.attributes import number_of
+from celery_aws.core.durations import duration_text
 from celery_aws.core.large_messages import load_pointer
 from celery_aws.core.parked_tasks import ParkedTask
 from celery_aws.core.schedule import ScheduledTask

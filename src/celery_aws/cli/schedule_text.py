@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from celery_aws.core.durations import duration_text
 from celery_aws.core.parked_tasks import ParkedTask
 
 HEADER = ("DUE (UTC)", "IN", "TASK", "ID", "QUEUE")
-
-#: Units of a length of time, the longest first; two of them say enough.
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def utc_text(moment: datetime) -> str:
@@ -26,18 +24,6 @@ def exact_text(moment: datetime) -> str:
 def seconds_until(moment: datetime, now: datetime) -> float:
     """Return the seconds until a moment, to the millisecond; negative if it is over."""
     return round((moment - now).total_seconds(), 3)
-
-
-def duration_text(seconds: float) -> str:
-    """Return a length of time as ``3 d 4 h``, ``12 min 30 s`` or ``5 s ago``."""
-    left = int(abs(seconds))
-    counts = []
-    for unit, length in _UNITS:
-        count, left = divmod(left, length)
-        if count:
-            counts.append(f"{count} {unit}")
-    words = " ".join(counts[:2]) or "0 s"
-    return f"{words} ago" if seconds <= -1 else words
 
 
 def row(parked: ParkedTask, now: datetime) -> tuple[str, ...]:

@@ -1,6 +1,14 @@
 import pytest
 
-from celery_aws.aws.access import LOCAL_REGION, Access, AssumedRole, access_of, resolve_region
+from celery_aws.aws.access import (
+    LOCAL_REGION,
+    Access,
+    AssumedRole,
+    access_of,
+    reaches_aws,
+    region_of_host,
+    resolve_region,
+)
 from celery_aws.config.access import AccessOptions
 from celery_aws.config.credentials import Credentials
 from celery_aws.config.urls import Endpoint
@@ -96,3 +104,32 @@ def test_a_token_needs_a_pair() -> None:
     with pytest.raises(ConfigurationError, match="without a key pair in the URL") as failure:
         access_of(options, credentials=None, endpoint=None, where="broker_url")
     assert "hush" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("https://sqs.eu-west-1.amazonaws.com/123456789012/celery", "eu-west-1"),
+        ("https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("https://sqs.eu-west-1.api.aws", "eu-west-1"),
+        ("https://vpce-1-abc.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+        ("https://queue.amazonaws.com/123456789012/celery", None),
+        ("http://localhost:4566", None),
+        ("https://eu-west-1.example.com", None),
+    ],
+)
+def test_regions_of_hosts(url: str, region: str | None) -> None:
+    assert region_of_host(url) == region
+
+
+def test_an_emulator_is_not_aws(bare_environment: pytest.MonkeyPatch) -> None:
+    here = Access(region="eu-west-1")
+    assert reaches_aws(here, "sqs")
+    assert not reaches_aws(Access(region="eu-west-1", endpoint_url="http://localhost:1"), "sqs")
+    aws = Access(region="eu-west-1", endpoint_url="https://sqs.eu-west-1.amazonaws.com")
+    assert reaches_aws(aws, "sqs")
+    bare_environment.setenv("AWS_ENDPOINT_URL_SQS", "http://localhost:1")
+    assert not reaches_aws(here, "sqs")
+    assert reaches_aws(here, "dynamodb")
+    bare_environment.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    assert not reaches_aws(here, "dynamodb")

@@ -5,8 +5,8 @@ Facts: docs/explanation/delivery.md, monitoring.md, etas.md and stop-workers.md 
 
 from collections.abc import Iterator
 
+from celery_aws.core.durations import duration_text
 from celery_aws.core.queue_plan import QueueRole
-from celery_aws.doctor.durations import duration_text
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, notice, warning
 

@@ -7,7 +7,7 @@ celery/app/builtins.py ``add_unlock_chord_task``: without anything better a task
 
 from collections.abc import Iterator
 
-from celery_aws.doctor.durations import duration_text
+from celery_aws.core.durations import duration_text
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, notice, warning
 
