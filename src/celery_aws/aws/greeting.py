@@ -26,6 +26,10 @@ _QUESTIONS: Final[Mapping[ServiceName, tuple[str, str, str]]] = {
 }
 
 
+#: So that who asks in vain, which takes until the deadline, is not kept for long.
+_ATTEMPTS: Final = 2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Greeting:
     """An answer, whatever it is.
@@ -54,7 +58,7 @@ def greet(service: ServiceName, access: Access, resource: str) -> Greeting:
     """
     operation, method, parameter = _QUESTIONS[service]
     with translated(service, operation, resource):
-        client = client_for(service, access)
+        client = client_for(service, access, attempts=_ATTEMPTS)
         try:
             answer = getattr(client, method)(**{parameter: resource})
         except ClientError as error:

@@ -8,7 +8,7 @@ from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.broker.coordination import Coordination
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.deployment import Deployment, PlannedTable, deployment_of
-from celery_aws.doctor.facts import Connection, Facts, Look, Role, Shared
+from celery_aws.doctor.facts import Connection, ExaminedQueue, Facts, Look, Role, Shared
 from celery_aws.doctor.gathering.attempts import attempts_of
 from celery_aws.doctor.gathering.buckets import buckets_of
 from celery_aws.doctor.gathering.celery_app import celery_facts
@@ -51,7 +51,8 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
     access = usable.broker or next((table.access for table in usable.tables), None)
     examined = tuple(queues_of(usable)) if usable.broker is not None else ()
     tables = tuple(tables_of(usable))
-    there = [each.planned for each in tables if not each.details.missing]
+    queues_there = [each for each in examined if each.url is not None]
+    tables_there = [each.planned for each in tables if not each.details.missing]
     return Facts(
         role=role,
         deployment=deployment,
@@ -62,36 +63,46 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
         queues=examined,
         tables=tables,
         buckets=tuple(buckets_of(usable)) if access is not None else (),
-        attempts=tuple(attempts_of(role, (each for each in examined if each.url), there)),
+        attempts=tuple(attempts_of(role, queues_there, tables_there)),
         # The queues before the registry: who makes an inbox registers it first.
         queue_names=queue_names(usable),
-        shared=_shared(app, usable, there, clock),
+        shared=_shared(app, usable, tables_there, queues_there, clock),
     )
 
 
 def _usable_part(deployment: Deployment, connections: Iterable[Connection]) -> Deployment:
     """Return what of a deployment can be asked: each question else takes until its deadline."""
-    answering = [each.access for each in connections if each.usable]
-    broker = deployment.broker if deployment.broker in answering else None
+    answering = {(each.service, each.access.key()) for each in connections if each.usable}
+    broker, tables = deployment.broker, deployment.tables
+    if broker is not None and ("sqs", broker.key()) not in answering:
+        broker = None
     return replace(
         deployment,
         broker=broker,
         queues=deployment.queues if broker is not None else (),
-        tables=tuple(each for each in deployment.tables if each.access in answering),
+        tables=tuple(each for each in tables if ("dynamodb", each.access.key()) in answering),
     )
 
 
-def _shared(app: Any, usable: Deployment, there: Iterable[PlannedTable], clock: Clock) -> Shared:
+def _shared(
+    app: Any,
+    usable: Deployment,
+    tables: Iterable[PlannedTable],
+    queues: Iterable[ExaminedQueue],
+    clock: Clock,
+) -> Shared:
     options, broker = usable.options, usable.broker
-    table = next((each for each in there if each.kind == "coordination"), None)
+    table = next((each for each in tables if each.kind == "coordination"), None)
     if table is None or options is None or broker is None:
         return Shared()
     # Not the transport's own, which makes a table that is missing when it writes.
     found = CoordinationTable(
-        service=DynamoTableService(table.access),
-        name=table.name,
-        creates=False,
-        clock=clock,
+        service=DynamoTableService(table.access), name=table.name, creates=False, clock=clock
     )
-    mailboxes = f"{app.conf.control_exchange}.pidbox"
-    return shared_of(Coordination.on(found), options, broker, mailboxes)
+    return shared_of(
+        Coordination.on(found),
+        options,
+        broker,
+        mailboxes=f"{app.conf.control_exchange}.pidbox",
+        queues=[each.name for each in queues],
+    )

@@ -1,6 +1,7 @@
 """Queues, tables and buckets: spoiled, found, mended as the remedy says, and found healthy."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import boto3
 import pytest
 from kombu import Queue
 
+from celery_aws import request_counts
 from tests.integration.doctor.conftest import Patient
 
 
@@ -42,6 +44,19 @@ def test_queues_that_nobody_makes(stranger: Patient) -> None:
 def test_a_queue_that_the_configuration_does_not_name(patient: Patient) -> None:
     found = patient.findings("--queue", "reports")
     assert found["queue-not-yet-made"]["what"] == f"queue {patient.name('reports')}"
+
+
+def test_what_it_costs(stranger: Patient) -> None:
+    stranger.app.conf.task_queues = [Queue("a", max_priority=9), Queue("b")]
+    stranger.provision()
+    before = Counter(request_counts())
+    assert stranger.findings() == {}
+    asked = Counter(request_counts()) - before
+    queues, dead_letter_queues, tables = 5, 2, 2
+    assert sum(asked.values()) == 4 * queues + 2 * dead_letter_queues + 7 * tables + 8
+    assert asked["sqs.ListQueues"] == asked["sts.GetCallerIdentity"] == 1
+    # Nothing is sent, received or made.
+    assert not {"sqs.SendMessage", "sqs.ReceiveMessage", "sqs.CreateQueue"} & asked.keys()
 
 
 ATTRIBUTES = {

@@ -1,7 +1,5 @@
 from datetime import datetime, timezone
 
-import pytest
-
 from celery_aws.cli.schedule_text import aligned, lines, utc_text
 
 

@@ -1,13 +1,14 @@
 """Whether the services of a deployment answer, and who they say it is that asks."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.greeting import ServiceName, greet
 from celery_aws.aws.identity import Identity, StsIdentityService
 from celery_aws.clock import Clock
 from celery_aws.core.queue_plan import QueueRole
-from celery_aws.deployment import Deployment
+from celery_aws.deployment import Deployment, PlannedTable
 from celery_aws.doctor.facts import Connection, Look, look
 from celery_aws.errors import AwsError, CredentialsError, ExpiredCredentialsError
 
@@ -24,9 +25,12 @@ def connections_of(deployment: Deployment, clock: Clock) -> Iterator[Connection]
         tasks = (each for each in deployment.with_role(QueueRole.TASKS) if not each.predefined)
         name = next((each.name for each in tasks), _ANY_QUEUE)
         yield _connection("sqs", "the broker", deployment.broker, name, clock)
+    tables: dict[tuple[Any, ...], list[PlannedTable]] = {}
     for table in deployment.tables:
-        purpose = f"the {table.kind} table"
-        yield _connection("dynamodb", purpose, table.access, table.name, clock)
+        tables.setdefault(table.access.key(), []).append(table)
+    for first, *others in tables.values():
+        purpose = "both tables" if others else f"the {first.kind} table"
+        yield _connection("dynamodb", purpose, first.access, first.name, clock)
 
 
 def identity_of(access: Access) -> Look[Identity]:

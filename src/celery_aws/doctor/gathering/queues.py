@@ -10,7 +10,6 @@ from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.config.credentials import credentials_or_none
 from celery_aws.core.dead_letters import (
     REDRIVE_POLICY,
-    RedrivePolicy,
     owner_and_name,
     redrive_policy,
 )
@@ -19,7 +18,7 @@ from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import Deployment
 from celery_aws.doctor.facts import Attributes, DeadLetterTarget, ExaminedQueue, Look, look
 from celery_aws.errors import QueueNotFoundError
-from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.names import AmqpQueue, QueueArn, QueueName
 
 _ALL = ("All",)
 
@@ -33,8 +32,10 @@ def queues_of(deployment: Deployment) -> Iterator[ExaminedQueue]:
     Costs a GetQueueUrl and a GetQueueAttributes for each, and the same again for its dead-letter
     queue; a DescribeKey for a key of KMS.
     """
+    seen: dict[QueueArn, Look[Attributes]] = {}
     for planned in deployment.with_role(QueueRole.TASKS, QueueRole.PRIORITY):
-        yield _examined(planned, queue_access(deployment, planned))
+        found = _examined(planned, queue_access(deployment, planned))
+        yield replace(found, dead_letters=_dead_letters(found, seen))
 
 
 def queue_access(deployment: Deployment, planned: PlannedQueue) -> Access:
@@ -89,30 +90,37 @@ def _examined(planned: PlannedQueue, access: Access) -> ExaminedQueue:
         return ExaminedQueue(planned=planned, access=access, attributes=Look(error=url.error))
     found = url.answer
     attributes: Look[Attributes] = look(lambda: service.queue_attributes(found, _ALL))
-    known = attributes.answer or {}
-    policy = redrive_policy(known.get(REDRIVE_POLICY))
+    key = (attributes.answer or {}).get("KmsMasterKeyId")
     return ExaminedQueue(
         planned=planned,
         access=access,
         url=found,
         attributes=attributes,
-        dead_letters=None if policy is None else _target(policy, service),
-        key=_key(known.get("KmsMasterKeyId"), access),
+        key=_key(key, access),
     )
 
 
-def _target(policy: RedrivePolicy, service: SqsQueueService) -> DeadLetterTarget:
-    def ask() -> Attributes:
-        owner, name = owner_and_name(policy.target)
-        return service.queue_attributes(service.queue_url(name, owner=owner), _ALL)
-
-    try:
-        attributes = look(ask)
-    except ValueError:
-        attributes = Look(error=QueueNotFoundError("it is no queue's ARN", resource=policy.target))
+def _dead_letters(
+    queue: ExaminedQueue, seen: dict[QueueArn, Look[Attributes]]
+) -> DeadLetterTarget | None:
+    policy = redrive_policy((queue.attributes.answer or {}).get(REDRIVE_POLICY))
+    if policy is None:
+        return None
+    if policy.target not in seen:
+        seen[policy.target] = _attributes_at(policy.target, SqsQueueService(queue.access))
     return DeadLetterTarget(
-        arn=policy.target, max_receive_count=policy.max_receive_count, attributes=attributes
+        arn=policy.target,
+        max_receive_count=policy.max_receive_count,
+        attributes=seen[policy.target],
     )
+
+
+def _attributes_at(arn: QueueArn, service: SqsQueueService) -> Look[Attributes]:
+    try:
+        owner, name = owner_and_name(arn)
+    except ValueError:
+        return Look(error=QueueNotFoundError("it is no queue's ARN", resource=arn))
+    return look(lambda: service.queue_attributes(service.queue_url(name, owner=owner), _ALL))
 
 
 def _key(key: str | None, access: Access) -> Look[KeyState]:

@@ -19,7 +19,12 @@ _FIRST = 1
 
 
 def shared_of(
-    coordination: Coordination, options: BrokerOptions, access: Access, mailboxes: str
+    coordination: Coordination,
+    options: BrokerOptions,
+    access: Access,
+    *,
+    mailboxes: str,
+    queues: Iterable[QueueName],
 ) -> Shared:
     """Read what the processes of a deployment say of themselves.
 
@@ -28,9 +33,11 @@ def shared_of(
         options: of the broker.
         access: to the broker's queues.
         mailboxes: the exchange that workers bind their mailboxes to.
+        queues: that are known to exist.
 
     Costs a Query for each of inboxes, bindings and lanes of the schedule, and one for each shard
-    with the first parked task; a GetQueueUrl for each queue that is bound to an exchange.
+    with the first parked task; a GetQueueUrl for each other queue that is bound to an
+    exchange.
     """
     bindings = look(coordination.bindings.all)
     found = Shared(
@@ -42,15 +49,18 @@ def shared_of(
         return found
     return replace(
         found,
-        bindings=Look(answer=tuple(_on_sqs(bindings.answer, options, access))),
+        bindings=Look(answer=tuple(_on_sqs(bindings.answer, options, access, queues))),
         workers=Look(answer=_workers(bindings.answer, mailboxes)),
     )
 
 
 def _on_sqs(
-    bindings: Iterable[Binding], options: BrokerOptions, access: Access
+    bindings: Iterable[Binding],
+    options: BrokerOptions,
+    access: Access,
+    queues: Iterable[QueueName],
 ) -> Iterator[ExaminedBinding]:
-    known: dict[QueueName, bool | None] = {}
+    known: dict[QueueName, bool | None] = dict.fromkeys(queues, True)
     for binding in bindings:
         if binding.transient or options.predefined_queues:
             continue  # a predefined queue is looked at by its URL
