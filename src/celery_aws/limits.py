@@ -68,8 +68,8 @@ SQS_MAX_RECEIVE_COUNT_MAX = 1_000
 #: Seconds of the visibility timeout of a queue that names none (CreateQueue).
 SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
 
-#: Queues that one ListQueues or ListDeadLetterSourceQueues names at most (MaxResults).
-SQS_LISTED_QUEUES = 1_000
+#: Queues on one page of ListQueues (ListQueues, MaxResults).
+SQS_LISTED_QUEUE_COUNT = 1_000
 
 #: Tasks that one ListMessageMoveTasks tells of at most (MaxResults); one a queue can be active
 #: (StartMessageMoveTask).
@@ -84,7 +84,7 @@ SQS_REDRIVE_SOURCE_COUNT = 10
 #: Queues on one page of ListQueues (ListQueues, MaxResults).
 SQS_LISTED_QUEUE_COUNT = 1_000
 #: Messages of one queue that can be in flight ("Amazon SQS message quotas").
-SQS_IN_FLIGHT_MESSAGES = 120_000
+SQS_IN_FLIGHT_COUNT = 120_000
 
 # STS: AssumeRole.
 

@@ -51,7 +51,7 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
     access = usable.broker or next((table.access for table in usable.tables), None)
     examined = tuple(queues_of(usable)) if usable.broker is not None else ()
     tables = tuple(tables_of(usable))
-    queues_there = [each for each in examined if each.url is not None]
+    queues_there = [each for each in examined if each.url and not each.attributes.missing]
     tables_there = [each.planned for each in tables if not each.details.missing]
     return Facts(
         role=role,

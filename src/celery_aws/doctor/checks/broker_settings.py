@@ -79,7 +79,7 @@ NO_REMOTE_CONTROL = notice(
 )
 NO_RETRY = warning(
     "connection-retry-off",
-    "A worker ends when AWS does not answer for a moment.",
+    "A worker ends if AWS does not answer when it starts, or when it has to connect anew.",
     "Leave broker_connection_retry out",
 )
 NO_STARTUP_RETRY = notice(

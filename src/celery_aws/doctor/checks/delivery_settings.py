@@ -66,7 +66,8 @@ UNLIMITED = warning(
 MANY = notice(
     "prefetch-large",
     "A worker takes many tasks for each process: they wait there while other workers may be idle.",
-    "Lower worker_prefetch_multiplier; a busy queue is received ten at a time with 4 already",
+    "Lower worker_prefetch_multiplier: with 4 a receive from a busy queue brings five or more "
+    "already",
 )
 NO_STEPS = warning(
     "priority-without-steps",

@@ -9,7 +9,7 @@ from celery_aws.core.durations import duration_text
 from celery_aws.doctor.facts import ExaminedQueue, Facts
 from celery_aws.doctor.finding import Finding, error, notice, warning
 from celery_aws.limits import (
-    SQS_IN_FLIGHT_MESSAGES,
+    SQS_IN_FLIGHT_COUNT,
     SQS_MESSAGE_BYTES,
     SQS_OLD_QUEUE_MESSAGE_BYTES,
 )
@@ -152,8 +152,8 @@ def in_flight(facts: Facts) -> Iterator[Finding]:
     """Look at how many messages are in flight."""
     for queue in facts.queues:
         messages = queue.number("ApproximateNumberOfMessagesNotVisible") or 0
-        if messages >= _NEARLY * SQS_IN_FLIGHT_MESSAGES:
-            evidence = f"about {messages:,} messages of {SQS_IN_FLIGHT_MESSAGES:,} are in flight"
+        if messages >= _NEARLY * SQS_IN_FLIGHT_COUNT:
+            evidence = f"about {messages:,} messages of {SQS_IN_FLIGHT_COUNT:,} are in flight"
             yield IN_FLIGHT.found(queue.what, evidence)
 
 

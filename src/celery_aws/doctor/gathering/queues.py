@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.key_examination import KeyState, KmsKeyExamination
-from celery_aws.aws.queue_listing import SqsQueueListingService, all_queues
+from celery_aws.aws.queue_search import queues_beginning_with
 from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.config.credentials import credentials_or_none
 from celery_aws.core.dead_letters import (
@@ -13,7 +13,7 @@ from celery_aws.core.dead_letters import (
     owner_and_name,
     redrive_policy,
 )
-from celery_aws.core.queue_names import name_of_url, queue_name
+from celery_aws.core.queue_names import queue_name
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import Deployment
 from celery_aws.doctor.facts import Attributes, DeadLetterTarget, ExaminedQueue, Look, look
@@ -65,14 +65,8 @@ def queue_names(deployment: Deployment) -> Look[tuple[QueueName, ...]]:
     """Return the names of all queues with the prefix. One ListQueues for each 1,000."""
     if deployment.broker is None or deployment.options is None:
         return Look()
-    prefix = queue_name(AmqpQueue(deployment.options.queue_name_prefix))
-    listing = SqsQueueListingService(deployment.broker)
-
-    def names() -> tuple[QueueName, ...]:
-        urls = all_queues(lambda after: listing.queues(prefix, after))
-        return tuple(name_of_url(url) for url in urls)
-
-    return look(names)
+    prefix, access = queue_name(AmqpQueue(deployment.options.queue_name_prefix)), deployment.broker
+    return look(lambda: tuple(queues_beginning_with(prefix, access)))
 
 
 def exists(access: Access, name: QueueName) -> bool | None:
