@@ -8,7 +8,8 @@ from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.broker.coordination import Coordination
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.deployment import Deployment, PlannedTable, deployment_of
-from celery_aws.doctor.facts import Connection, ExaminedQueue, Facts, Look, Role, Shared
+from celery_aws.doctor.examined import Connection, ExaminedQueue
+from celery_aws.doctor.facts import Facts, Role, Shared
 from celery_aws.doctor.gathering.attempts import attempts_of
 from celery_aws.doctor.gathering.buckets import buckets_of
 from celery_aws.doctor.gathering.celery_app import celery_facts
@@ -16,6 +17,7 @@ from celery_aws.doctor.gathering.connections import connections_of, identity_of
 from celery_aws.doctor.gathering.queues import queue_names, queues_of
 from celery_aws.doctor.gathering.shared import shared_of
 from celery_aws.doctor.gathering.tables import tables_of
+from celery_aws.doctor.look import Look
 from celery_aws.doctor.report import Report, report_of
 from celery_aws.table.coordination import CoordinationTable
 

@@ -17,19 +17,17 @@ from celery_aws.core.parked_tasks import ParkedTask
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import deployment_of
 from celery_aws.doctor.catalogue import findings_of
-from celery_aws.doctor.facts import (
+from celery_aws.doctor.examined import (
     Connection,
     DeadLetterTarget,
     ExaminedBucket,
     ExaminedQueue,
     ExaminedTable,
-    Facts,
-    Look,
-    Role,
-    Shared,
 )
+from celery_aws.doctor.facts import Facts, Role, Shared
 from celery_aws.doctor.gathering.celery_app import celery_facts
 from celery_aws.doctor.gathering.queues import queue_access
+from celery_aws.doctor.look import Look
 from celery_aws.names import AccountId, AmqpQueue, QueueArn, QueueUrl
 
 REGION = "eu-west-1"

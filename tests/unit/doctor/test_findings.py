@@ -15,8 +15,10 @@ from celery_aws.aws.key_examination import KeyState
 from celery_aws.aws.table_schema import KeyAttribute, TtlDescription
 from celery_aws.core.routing import Binding
 from celery_aws.doctor.catalogue import KINDS_BY_SUBJECT, findings_of
-from celery_aws.doctor.facts import Attempt, ExaminedBinding, Facts, Look, Outcome
+from celery_aws.doctor.examined import Attempt, Outcome
+from celery_aws.doctor.facts import ExaminedBinding, Facts
 from celery_aws.doctor.finding import Kind, Severity
+from celery_aws.doctor.look import Look
 from celery_aws.errors import (
     AccessDeniedError,
     BucketNotFoundError,

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from celery_aws.doctor.facts import Look
+from celery_aws.doctor.look import Look
 from celery_aws.doctor.report import mask, report_of
 from celery_aws.errors import CredentialsError, UnreachableError
 from tests.unit.doctor.scenes import scene, with_attributes, with_connections

@@ -7,7 +7,8 @@ the S3 user guide; docs/how-to/large-messages.md says what is left in the bucket
 import math
 from collections.abc import Iterator
 
-from celery_aws.doctor.facts import ExaminedBucket, Facts
+from celery_aws.doctor.examined import ExaminedBucket
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, warning
 from celery_aws.limits import SQS_RETENTION_SECONDS_DEFAULT
 

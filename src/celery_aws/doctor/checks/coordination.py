@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from celery_aws.core.durations import duration_text
 from celery_aws.core.inboxes import inbox_name
 from celery_aws.core.queue_names import queue_name
-from celery_aws.doctor.facts import ExaminedTable, Facts
+from celery_aws.doctor.examined import ExaminedTable
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, notice, warning
 from celery_aws.names import AmqpQueue, InboxId, QueueName
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from celery_aws.aws.access import Access, reaches_aws
 from celery_aws.aws.errors import ASSUME_ROLE
 from celery_aws.aws.greeting import ServiceName
-from celery_aws.doctor.facts import Connection, Facts
+from celery_aws.doctor.examined import Connection
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, Kind, error, notice, warning
 from celery_aws.errors import (
     AwsError,

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from celery_aws.core.dead_letters import is_dead_letter_name
 from celery_aws.core.durations import duration_text
 from celery_aws.core.queue_names import is_fifo
-from celery_aws.doctor.facts import DeadLetterTarget, ExaminedQueue, Facts
+from celery_aws.doctor.examined import DeadLetterTarget, ExaminedQueue
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, warning
 from celery_aws.limits import SQS_MAX_RECEIVE_COUNT_MIN, SQS_MESSAGE_BYTES
 

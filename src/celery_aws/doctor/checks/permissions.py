@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from celery_aws.doctor.checks.credentials import reason_of, refusal_kind
-from celery_aws.doctor.facts import Facts, Look, Outcome
+from celery_aws.doctor.examined import Outcome
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, Kind, error, notice, warning
+from celery_aws.doctor.look import Look
 from celery_aws.errors import (
     AccessDeniedError,
     AwsError,

@@ -6,7 +6,8 @@ Facts: CreateQueue and GetQueueAttributes in the SQS API reference; "Amazon SQS 
 from collections.abc import Iterator
 
 from celery_aws.core.durations import duration_text
-from celery_aws.doctor.facts import ExaminedQueue, Facts
+from celery_aws.doctor.examined import ExaminedQueue
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, notice, warning
 from celery_aws.limits import (
     SQS_IN_FLIGHT_COUNT,

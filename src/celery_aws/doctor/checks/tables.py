@@ -7,7 +7,8 @@ reference; celery/backends/dynamodb.py makes its table with one unit of each cap
 from collections.abc import Iterator
 
 from celery_aws.aws.table_schema import TABLE_USABLE, TABLE_WITHOUT_KEY, TTL_IN_FORCE
-from celery_aws.doctor.facts import ExaminedTable, Facts
+from celery_aws.doctor.examined import ExaminedTable
+from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, notice, warning
 
 #: Units a second below which a table that is not on demand throttles what a worker writes.

@@ -5,7 +5,9 @@ from typing import Final
 
 from celery_aws.aws.harmless_requests import try_queue, try_table
 from celery_aws.deployment import PlannedTable
-from celery_aws.doctor.facts import Attempt, ExaminedQueue, Outcome, Role, look
+from celery_aws.doctor.examined import Attempt, ExaminedQueue, Outcome
+from celery_aws.doctor.facts import Role
+from celery_aws.doctor.look import look
 from celery_aws.errors import AccessDeniedError, TemporaryError
 
 #: What is tried on each queue.

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from celery_aws.aws.bucket_examination import S3BucketExamination
 from celery_aws.deployment import Deployment, PlannedBucket
-from celery_aws.doctor.facts import ExaminedBucket, look
+from celery_aws.doctor.examined import ExaminedBucket
+from celery_aws.doctor.look import look
 from celery_aws.errors import UnreachableError
 
 

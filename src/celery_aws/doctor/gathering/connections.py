@@ -9,7 +9,8 @@ from celery_aws.aws.identity import Identity, StsIdentityService
 from celery_aws.clock import Clock
 from celery_aws.core.queue_plan import QueueRole
 from celery_aws.deployment import Deployment, PlannedTable
-from celery_aws.doctor.facts import Connection, Look, look
+from celery_aws.doctor.examined import Connection
+from celery_aws.doctor.look import Look, look
 from celery_aws.errors import AwsError, CredentialsError, ExpiredCredentialsError
 
 #: Asked for where the deployment names no queue; it need not exist.

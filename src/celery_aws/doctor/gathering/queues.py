@@ -16,7 +16,8 @@ from celery_aws.core.dead_letters import (
 from celery_aws.core.queue_names import queue_name
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import Deployment
-from celery_aws.doctor.facts import Attributes, DeadLetterTarget, ExaminedQueue, Look, look
+from celery_aws.doctor.examined import Attributes, DeadLetterTarget, ExaminedQueue
+from celery_aws.doctor.look import Look, look
 from celery_aws.errors import QueueNotFoundError
 from celery_aws.names import AmqpQueue, QueueArn, QueueName
 

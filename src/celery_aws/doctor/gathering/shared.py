@@ -9,8 +9,9 @@ from celery_aws.config.broker import BrokerOptions
 from celery_aws.core.parked_tasks import ParkedTask
 from celery_aws.core.queue_names import queue_name
 from celery_aws.core.routing import Binding
-from celery_aws.doctor.facts import ExaminedBinding, Look, Shared, look
+from celery_aws.doctor.facts import ExaminedBinding, Shared
 from celery_aws.doctor.gathering.queues import exists
+from celery_aws.doctor.look import Look, look
 from celery_aws.names import QueueName
 from celery_aws.schedule.queries import ScheduleQueries
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.aws.table_examination import DynamoTableExamination
 from celery_aws.deployment import Deployment, PlannedTable
-from celery_aws.doctor.facts import ExaminedTable, look
+from celery_aws.doctor.examined import ExaminedTable
+from celery_aws.doctor.look import look
 
 
 def tables_of(deployment: Deployment) -> Iterator[ExaminedTable]:
