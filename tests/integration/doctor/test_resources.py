@@ -240,7 +240,7 @@ def test_buckets(patient: Patient) -> None:
     found = patient.findings()
     assert found.keys() == {"bucket-lifecycle-rule-short"}
     evidence = found["bucket-lifecycle-rule-short"]["evidence"]
-    assert evidence == "rule 'celery': 3 day(s), and objects are needed for 14 day(s)"
+    assert evidence == "rule 'celery': 3 day(s), and objects are needed for 18 day(s)"
 
     delete_after(bucket, days=30)
     assert patient.findings() == {}

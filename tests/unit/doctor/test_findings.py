@@ -412,8 +412,8 @@ CASES: dict[str, Case] = {
         lambda: with_buckets(scene(**BUCKET), rules=rule(30, prefix="t/")),
     ),
     "bucket-lifecycle-rule-short": (
-        lambda: with_buckets(scene(**BUCKET), rules=rule(13)),
-        lambda: with_buckets(scene(**BUCKET), rules=rule(14)),
+        lambda: with_buckets(scene(**BUCKET), rules=rule(17)),
+        lambda: with_buckets(scene(**BUCKET), rules=rule(18)),
     ),
     # Workers, parked tasks and leftovers.
     "parked-tasks-late": (

@@ -7,10 +7,10 @@ the S3 user guide; docs/how-to/large-messages.md says what is left in the bucket
 import math
 from collections.abc import Iterator
 
-from celery_aws.doctor.examined import ExaminedBucket
+from celery_aws.doctor.examined import ExaminedBucket, ExaminedQueue
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, warning
-from celery_aws.limits import SQS_RETENTION_SECONDS_DEFAULT
+from celery_aws.limits import SQS_RETENTION_SECONDS_DEFAULT, SQS_RETENTION_SECONDS_MAX
 
 _DAY_SECONDS = 86_400
 
@@ -91,10 +91,18 @@ def _needed_days(bucket: ExaminedBucket, facts: Facts) -> int | None:
     if bucket.planned.kind == "results":
         life = facts.celery.result_life_seconds
         return None if life is None else math.ceil(life / _DAY_SECONDS)
-    lives = [queue.number("MessageRetentionPeriod") for queue in facts.queues]
-    lives += [target.number("MessageRetentionPeriod") for target in facts.dead_letter_targets()]
-    known = [life for life in lives if life is not None]
-    return math.ceil(max(known, default=SQS_RETENTION_SECONDS_DEFAULT) / _DAY_SECONDS)
+    lives = (_life_seconds(queue) for queue in facts.queues)
+    return math.ceil(max(lives, default=SQS_RETENTION_SECONDS_DEFAULT) / _DAY_SECONDS)
+
+
+def _life_seconds(queue: ExaminedQueue) -> int:
+    """Return for how long SQS keeps a message, in its queue and then in the dead-letter queue.
+
+    What a worker rejects, and what a FIFO queue moves, begins anew there.
+    """
+    name, target = "MessageRetentionPeriod", queue.dead_letters
+    own = queue.number(name) or SQS_RETENTION_SECONDS_DEFAULT
+    return own + ((target.number(name) or SQS_RETENTION_SECONDS_MAX) if target else 0)
 
 
 CHECKS = (existence, public_access, lifecycle)

@@ -52,9 +52,12 @@ _NEEDED: Mapping[str, Kind] = {"GetQueueUrl": DENIED, "GetQueueAttributes": ATTR
 
 def attempts(facts: Facts) -> Iterator[Finding]:
     """Tell what was tried and denied."""
+    denied: dict[tuple[str, str], list[str]] = {}
     for attempt in facts.attempts:
         if attempt.outcome is Outcome.DENIED:
-            yield DENIED.found(attempt.resource, f"{attempt.action}: {attempt.reason}")
+            denied.setdefault((attempt.resource, attempt.reason), []).append(attempt.action)
+    for (resource, reason), actions in denied.items():
+        yield DENIED.found(resource, f"{', '.join(actions)}: {reason}")
 
 
 def questions(facts: Facts) -> Iterator[Finding]:
