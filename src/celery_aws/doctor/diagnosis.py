@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from celery_aws.aws.access import Access
 from celery_aws.aws.dynamodb import DynamoTableService
+from celery_aws.aws.identity import Identity
 from celery_aws.broker.coordination import Coordination
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.deployment import Deployment, PlannedTable, deployment_of
-from celery_aws.doctor.examined import Connection, ExaminedQueue
+from celery_aws.doctor.examined import Attempt, Connection, ExaminedQueue
 from celery_aws.doctor.facts import Facts, Role, Shared
 from celery_aws.doctor.gathering.attempts import attempts_of
 from celery_aws.doctor.gathering.buckets import buckets_of
@@ -38,9 +40,8 @@ def diagnose(
     Raises:
         ConfigurationError: neither is ours, or a setting is wrong.
 
-    Costs one request for each service, one of STS, about four for each queue, two for each
-    dead-letter queue, seven for each table, four for each bucket, some five Queries of the
-    coordination table, and one ListQueues for each 1,000 queues with the prefix.
+    Costs nine requests; six for each queue, three for each dead-letter queue, nine for each table,
+    some eight for each bucket, and one more for each 1,000 queues with the prefix.
     """
     return report_of(facts_of(app, role=role, queues=tuple(queues), clock=clock))
 
@@ -51,6 +52,7 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
     connections = tuple(connections_of(deployment, clock))
     usable = _usable_part(deployment, connections)
     access = usable.broker or next((table.access for table in usable.tables), None)
+    identity = Look[Identity]() if access is None else identity_of(access)
     examined = tuple(queues_of(usable)) if usable.broker is not None else ()
     tables = tuple(tables_of(usable))
     queues_there = [each for each in examined if each.url and not each.attributes.missing]
@@ -61,15 +63,23 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
         celery=celery_facts(app, queues),
         now_epoch_seconds=clock.now().timestamp(),
         connections=connections,
-        identity=Look() if access is None else identity_of(access),
+        identity=identity,
         queues=examined,
         tables=tables,
         buckets=tuple(buckets_of(usable)) if access is not None else (),
-        attempts=tuple(attempts_of(role, queues_there, tables_there)),
+        attempts=_attempts(usable, role, identity.answer, access),
         # The queues before the registry: who makes an inbox registers it first.
         queue_names=queue_names(usable),
         shared=_shared(app, usable, tables_there, queues_there, clock),
     )
+
+
+def _attempts(
+    usable: Deployment, role: Role, identity: Identity | None, access: Access | None
+) -> tuple[Attempt, ...]:
+    if identity is None or access is None:
+        return ()
+    return tuple(attempts_of(usable, role, identity, access))
 
 
 def _usable_part(deployment: Deployment, connections: Iterable[Connection]) -> Deployment:

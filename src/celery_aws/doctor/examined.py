@@ -6,11 +6,11 @@ from enum import Enum
 from typing import TypeAlias
 
 from celery_aws.aws.access import Access
-from celery_aws.aws.bucket_examination import LifecycleRule
 from celery_aws.aws.greeting import ServiceName
 from celery_aws.aws.key_examination import KeyState
-from celery_aws.aws.table_examination import TableDetails
+from celery_aws.aws.table_administration import TableDetails
 from celery_aws.aws.table_schema import TtlDescription
+from celery_aws.core.lifecycle_rules import LifecycleRule
 from celery_aws.core.queue_plan import PlannedQueue
 from celery_aws.deployment import PlannedBucket, PlannedTable
 from celery_aws.doctor.look import Look

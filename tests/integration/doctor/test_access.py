@@ -8,7 +8,11 @@ from urllib.parse import quote
 import boto3
 import pytest
 
+from celery_aws.aws.identity import Identity
+from celery_aws.deployment import deployment_of
+from celery_aws.iam import Role, policy
 from celery_aws.local import LocalAws
+from celery_aws.names import AccountId
 from celery_aws.testing import FaultProxy
 from celery_aws.testing.fixtures import AwsEnvironment, new_environment
 from celery_aws.testing.proxy_faults import INTERNAL_ERROR, Cut
@@ -42,58 +46,71 @@ def strict(
     return found
 
 
-def somebody(patient: Patient, *actions: str) -> tuple[str, str]:
-    """Return the key pair of a user who may do these things, everywhere."""
+def user_with(patient: Patient, policy: dict[str, Any]) -> tuple[str, str]:
+    """Return the key pair of a user with a policy."""
     iam, user = boto3.client("iam"), patient.here.results_table
     iam.create_user(UserName=user)
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=document)
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName=user)["AccessKey"]
     return key["AccessKeyId"], key["SecretAccessKey"]
 
 
-WORKER = ("sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:DeleteMessage",
-          "sqs:ChangeMessageVisibility", "dynamodb:GetItem", "dynamodb:PutItem",
-          "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:DescribeTable",
-          "dynamodb:DescribeTimeToLive", "dynamodb:DescribeContinuousBackups")  # fmt: skip
+def policy_of(patient: Patient, role: str, *, without: str = "", more: str = "") -> dict[str, Any]:
+    """Return the policy that ``celery aws iam`` prints for a role, without or with an action."""
+    identity = Identity(account=AccountId("000000000000"), arn="arn:aws:iam::000000000000:root")
+    document = policy(deployment_of(patient.app), Role(role), identity).as_json()
+    for statement in document["Statement"]:
+        actions = statement["Action"]
+        several = [actions] if isinstance(actions, str) else actions
+        statement["Action"] = [each for each in several if each != without]
+    statements = [each for each in document["Statement"] if each["Action"]]
+    if more:
+        statements.append({"Effect": "Allow", "Action": more, "Resource": "*"})
+    return {**document, "Statement": statements}
 
 
-def test_who_may_not_list_all_queues(strict: Patient) -> None:
-    user = strict.asking_with(*somebody(strict, *WORKER))
-    found = user.findings()
-    assert found.keys() == {"not-examined"}
-    assert found["not-examined"]["what"] == "names of all queues"
-    assert found["not-examined"]["evidence"].startswith("ListQueues: ")
+@pytest.mark.parametrize("role", ["worker", "producer", "monitor"])
+def test_who_has_the_policy_of_a_role(strict: Patient, role: str) -> None:
+    found = strict.asking_with(*user_with(strict, policy_of(strict, role)))
+    assert found.ids("--role", role) == ["not-examined"]
 
 
-def test_what_the_role_may_not_do(strict: Patient) -> None:
-    missing = {"sqs:ChangeMessageVisibility", "dynamodb:UpdateItem"}
-    user = strict.asking_with(*somebody(strict, "sqs:ListQueues", *(set(WORKER) - missing)))
-    report = json.loads(user.run("--json").stdout)
-    denied = [each for each in report["findings"] if each["id"] == "permission-denied"]
-    assert {each["evidence"].partition(": ")[0] for each in denied} == missing
-    assert {each["what"] for each in denied} == {
-        f"queue {strict.name('celery')}",
-        f"results table {strict.here.results_table}",
-    }
-    assert user.findings("--role", "producer") == {}
+@pytest.mark.parametrize("simulates", [False, True], ids=["tried", "simulated"])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("sqs:ChangeMessageVisibility", "{prefix}celery"),
+        ("dynamodb:UpdateItem", "table/{table}"),
+        ("dynamodb:Query", "table/{prefix}celery-coordination"),
+    ],
+)
+def test_what_the_role_may_not_do(
+    strict: Patient, action: str, resource: str, simulates: bool
+) -> None:
+    more = "iam:SimulatePrincipalPolicy" if simulates else ""
+    limited = policy_of(strict, "worker", without=action, more=more)
+    user = strict.asking_with(*user_with(strict, limited))
+    found = user.findings()["permission-denied"]
+    names = {"prefix": strict.here.queue_name_prefix, "table": strict.here.results_table}
+    assert found["what"].endswith(f":{resource.format(**names)}")
+    assert found["evidence"].startswith(f"{action}: ")
 
 
 def test_who_may_nothing(strict: Patient) -> None:
-    user = strict.asking_with(*somebody(strict, "sqs:PurgeQueue"))
+    nothing = {"Effect": "Allow", "Action": "sqs:PurgeQueue", "Resource": "*"}
+    user = strict.asking_with(*user_with(strict, {"Statement": [nothing]}))
     assert user.ids() == ["not-examined", "permission-denied"]
 
 
 def test_attributes_that_may_not_be_seen(strict: Patient) -> None:
-    allowed = (set(WORKER) | {"sqs:ListQueues"}) - {"sqs:GetQueueAttributes"}
-    user = strict.asking_with(*somebody(strict, *allowed))
-    assert user.ids() == ["queue-attributes-denied"]
+    limited = policy_of(strict, "worker", without="sqs:GetQueueAttributes")
+    user = strict.asking_with(*user_with(strict, limited))
+    assert "queue-attributes-denied" in user.ids()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_no_secret_is_ever_shown(strict: Patient, arguments: tuple[str, ...]) -> None:
-    key, secret = somebody(strict, *WORKER)
+    key, secret = user_with(strict, policy_of(strict, "worker"))
     for given in (secret, secret[::-1], f"not/the+{secret}"):
         shown = strict.asking_with(key, given).run(*arguments).output
         assert "not-examined" in shown or "credentials-refused" in shown

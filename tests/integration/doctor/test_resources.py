@@ -53,7 +53,7 @@ def test_what_it_costs(stranger: Patient) -> None:
     assert stranger.findings() == {}
     asked = Counter(request_counts()) - before
     queues, dead_letter_queues, tables = 5, 2, 2
-    assert sum(asked.values()) == 4 * queues + 2 * dead_letter_queues + 7 * tables + 8
+    assert sum(asked.values()) == 6 * queues + 3 * dead_letter_queues + 9 * tables + 9
     assert asked["sqs.ListQueues"] == asked["sts.GetCallerIdentity"] == 1
     # Nothing is sent, received or made.
     assert not {"sqs.SendMessage", "sqs.ReceiveMessage", "sqs.CreateQueue"} & asked.keys()

@@ -9,10 +9,10 @@ from typing import Any
 from celery import Celery
 
 from celery_aws.aws.access import Access
-from celery_aws.aws.bucket_examination import LifecycleRule
 from celery_aws.aws.identity import Identity
-from celery_aws.aws.table_examination import TableDetails
+from celery_aws.aws.table_administration import TableDetails
 from celery_aws.aws.table_schema import TtlDescription
+from celery_aws.core.lifecycle_rules import LifecycleRule
 from celery_aws.core.parked_tasks import ParkedTask
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import deployment_of
@@ -26,7 +26,6 @@ from celery_aws.doctor.examined import (
 )
 from celery_aws.doctor.facts import Facts, Role, Shared
 from celery_aws.doctor.gathering.celery_app import celery_facts
-from celery_aws.doctor.gathering.queues import queue_access
 from celery_aws.doctor.look import Look
 from celery_aws.names import AccountId, AmqpQueue, QueueArn, QueueUrl
 
@@ -69,7 +68,7 @@ def scene(role: Role = "worker", **configuration: Any) -> Facts:
         ),
         identity=Look(answer=_identity()),
         queues=tuple(
-            _queue(each, queue_access(deployment, each))
+            _queue(each, deployment.access_of(each))
             for each in deployment.with_role(QueueRole.TASKS, QueueRole.PRIORITY)
         ),
         tables=tuple(
@@ -77,7 +76,9 @@ def scene(role: Role = "worker", **configuration: Any) -> Facts:
                 planned=each,
                 details=Look(
                     answer=TableDetails(
+                        arn=f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{each.name}",
                         status="ACTIVE",
+                        on_demand=True,
                         key=each.spec.key,
                         deletion_protection=each.spec.deletion_protection,
                     )

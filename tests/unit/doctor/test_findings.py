@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from kombu import Queue
 
-from celery_aws.aws.bucket_examination import LifecycleRule
 from celery_aws.aws.identity import Identity
 from celery_aws.aws.key_examination import KeyState
 from celery_aws.aws.table_schema import KeyAttribute, TtlDescription
+from celery_aws.core.lifecycle_rules import LifecycleRule
 from celery_aws.core.routing import Binding
 from celery_aws.doctor.catalogue import KINDS_BY_SUBJECT, findings_of
 from celery_aws.doctor.examined import Attempt, Outcome

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "findings.md"
 KINDS = [kind for kinds in KINDS_BY_SUBJECT.values() for kind in kinds]
 
 #: Commands that remedies name, and that come with other features.
-COMING = {"provision", "iam", "dlq", "cleanup"}
+COMING = {"dlq", "cleanup"}
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from celery_aws.doctor.checks.credentials import reason_of, refusal_kind
-from celery_aws.doctor.examined import Outcome
+from celery_aws.doctor.examined import Attempt, Outcome
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, Kind, error, notice, warning
 from celery_aws.doctor.look import Look
@@ -52,12 +52,13 @@ _NEEDED: Mapping[str, Kind] = {"GetQueueUrl": DENIED, "GetQueueAttributes": ATTR
 
 def attempts(facts: Facts) -> Iterator[Finding]:
     """Tell what was tried and denied."""
-    denied: dict[tuple[str, str], list[str]] = {}
+    denied: dict[str, list[Attempt]] = {}
     for attempt in facts.attempts:
         if attempt.outcome is Outcome.DENIED:
-            denied.setdefault((attempt.resource, attempt.reason), []).append(attempt.action)
-    for (resource, reason), actions in denied.items():
-        yield DENIED.found(resource, f"{', '.join(actions)}: {reason}")
+            denied.setdefault(attempt.resource, []).append(attempt)
+    for resource, several in denied.items():
+        actions = ", ".join(attempt.action for attempt in several)
+        yield DENIED.found(resource, f"{actions}: {several[0].reason}")
 
 
 def questions(facts: Facts) -> Iterator[Finding]:
@@ -69,11 +70,11 @@ def questions(facts: Facts) -> Iterator[Finding]:
             seen.add((what, operation))
             yield _failed(what, failure, operation)
     for target in facts.dead_letter_targets():
-        # Workers send there, and ask nothing.
         unseen = target.attributes.error
         if unseen is not None and not _said_elsewhere(unseen):
+            # Workers send there, and ask nothing.
             kind = NOT_SEEN if isinstance(unseen, AccessDeniedError) else FAILED
-            yield kind.found(target.what, f"GetQueueAttributes: {reason_of(unseen)}")
+            yield kind.found(target.what, _evidence(unseen))
 
 
 def _said_elsewhere(failure: CeleryAwsError) -> bool:
@@ -81,12 +82,16 @@ def _said_elsewhere(failure: CeleryAwsError) -> bool:
 
 
 def _failed(what: str, failure: CeleryAwsError, operation: str) -> Finding:
-    evidence = f"{operation}: {reason_of(failure)}" if operation else reason_of(failure)
     if isinstance(failure, EncryptionKeyError):
-        return UNUSABLE_KEY.found(what, evidence)
+        return UNUSABLE_KEY.found(what, _evidence(failure))
     if not isinstance(failure, AccessDeniedError):
-        return FAILED.found(what, evidence)
-    return _NEEDED.get(operation, NOT_SEEN).found(what, evidence)
+        return FAILED.found(what, _evidence(failure))
+    return _NEEDED.get(operation, NOT_SEEN).found(what, _evidence(failure))
+
+
+def _evidence(failure: CeleryAwsError) -> str:
+    operation = failure.operation if isinstance(failure, AwsError) else ""
+    return f"{operation}: {reason_of(failure)}" if operation else reason_of(failure)
 
 
 def _failures(facts: Facts) -> Iterator[tuple[str, CeleryAwsError]]:

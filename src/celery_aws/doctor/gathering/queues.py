@@ -5,15 +5,14 @@ from dataclasses import replace
 
 from celery_aws.aws.access import Access
 from celery_aws.aws.key_examination import KeyState, KmsKeyExamination
-from celery_aws.aws.queue_search import queues_beginning_with
+from celery_aws.aws.queue_administration import SqsQueueAdministration
 from celery_aws.aws.sqs import SqsQueueService
-from celery_aws.config.credentials import credentials_or_none
 from celery_aws.core.dead_letters import (
     REDRIVE_POLICY,
     owner_and_name,
     redrive_policy,
 )
-from celery_aws.core.queue_names import queue_name
+from celery_aws.core.queue_names import name_of_url, queue_name
 from celery_aws.core.queue_plan import PlannedQueue, QueueRole
 from celery_aws.deployment import Deployment
 from celery_aws.doctor.examined import Attributes, DeadLetterTarget, ExaminedQueue
@@ -35,39 +34,17 @@ def queues_of(deployment: Deployment) -> Iterator[ExaminedQueue]:
     """
     seen: dict[QueueArn, Look[Attributes]] = {}
     for planned in deployment.with_role(QueueRole.TASKS, QueueRole.PRIORITY):
-        found = _examined(planned, queue_access(deployment, planned))
+        found = _examined(planned, deployment.access_of(planned))
         yield replace(found, dead_letters=_dead_letters(found, seen))
-
-
-def queue_access(deployment: Deployment, planned: PlannedQueue) -> Access:
-    """Return how a queue is reached: as the broker is, but for some predefined ones.
-
-    Raises:
-        ConfigurationError: a predefined queue has half a key pair.
-        ValueError: there is no broker.
-    """
-    broker, known = deployment.broker, planned.predefined
-    if broker is None:
-        raise ValueError("queues have no access without a broker")
-    if known is None:
-        return broker
-    own = credentials_or_none(
-        known.access_key_id,
-        known.secret_access_key,
-        known.session_token,
-        where=f"broker_transport_options['predefined_queues'][{planned.serves!r}]",
-    )
-    return replace(
-        broker, region=known.region or broker.region, credentials=own or broker.credentials
-    )
 
 
 def queue_names(deployment: Deployment) -> Look[tuple[QueueName, ...]]:
     """Return the names of all queues with the prefix. One ListQueues for each 1,000."""
     if deployment.broker is None or deployment.options is None:
         return Look()
-    prefix, access = queue_name(AmqpQueue(deployment.options.queue_name_prefix)), deployment.broker
-    return look(lambda: tuple(queues_beginning_with(prefix, access)))
+    prefix = queue_name(AmqpQueue(deployment.options.queue_name_prefix))
+    service = SqsQueueAdministration(deployment.broker)
+    return look(lambda: tuple(map(name_of_url, service.queues_named(prefix))))
 
 
 def exists(access: Access, name: QueueName) -> bool | None:

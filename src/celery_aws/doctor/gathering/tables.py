@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from celery_aws.aws.dynamodb import DynamoTableService
-from celery_aws.aws.table_examination import DynamoTableExamination
+from celery_aws.aws.table_administration import DynamoTableAdministration
 from celery_aws.deployment import Deployment, PlannedTable
 from celery_aws.doctor.examined import ExaminedTable
 from celery_aws.doctor.look import look
@@ -16,13 +15,13 @@ def tables_of(deployment: Deployment) -> Iterator[ExaminedTable]:
 
 
 def _examined(planned: PlannedTable) -> ExaminedTable:
-    examination = DynamoTableExamination(planned.access)
-    details = look(lambda: examination.details(planned.name))
+    service = DynamoTableAdministration(planned.access)
+    details = look(lambda: service.details(planned.name))
     if details.missing:
         return ExaminedTable(planned=planned, details=details)
     return ExaminedTable(
         planned=planned,
         details=details,
-        expiry=look(lambda: DynamoTableService(planned.access).describe_ttl(planned.name)),
-        recovery=look(lambda: examination.recovery(planned.name)),
+        expiry=look(lambda: service.describe_ttl(planned.name)),
+        recovery=look(lambda: service.recovery(planned.name)),
     )
