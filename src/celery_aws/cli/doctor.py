@@ -38,6 +38,9 @@ def command(ctx: click.Context, *, role: Role, queues: tuple[str, ...], as_json:
     It costs nine requests, and six for each queue, three for each dead-letter queue, nine for each
     table and some eight for each bucket; with ListQueues, if that is allowed, it looks for queues
     that nobody needs any more.
+    It costs eight requests, and four for each queue, two for each dead-letter queue, seven for each
+    table and four for each bucket; with ListQueues, if that is allowed, it looks for queues that
+    nobody needs any more.
     """
     report = diagnose(celery_app(ctx), role=role, queues=queues)
     if as_json:
