@@ -99,7 +99,8 @@ def targets(facts: Facts) -> Iterator[Finding]:
         if target is None:
             continue
         if target.attributes.missing:
-            yield GONE.found(queue.what, f"its RedrivePolicy names {target.arn}")
+            evidence = f"its RedrivePolicy names {target.arn}, which is not there, or not shown"
+            yield GONE.found(queue.what, evidence)
         if is_fifo(queue.name) != is_fifo(target.arn):
             yield TYPE.found(queue.what, f"its RedrivePolicy names {target.arn}")
         if _is_elsewhere(queue, target):

@@ -109,7 +109,8 @@ def existence(facts: Facts) -> Iterator[Finding]:
         made = options is not None and options.create_missing_queues
         made = made and queue.planned.predefined is None
         kind = NOT_YET if made else MISSING
-        yield kind.found(queue.what, f"SQS has no such queue in {queue.region}")
+        evidence = f"SQS has no such queue in {queue.region}, or does not show it"
+        yield kind.found(queue.what, evidence)
 
 
 def delays(facts: Facts) -> Iterator[Finding]:
