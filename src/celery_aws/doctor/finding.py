@@ -27,6 +27,7 @@ class Finding:
     Attributes:
         id: of its kind; stable, for programs.
         severity: of its kind.
+        meaning: of its kind: what is the case, and what comes of it.
         what: the resource or setting that it is about.
         evidence: what was seen.
         remedy: what to do about it.
@@ -34,6 +35,7 @@ class Finding:
 
     id: str
     severity: Severity
+    meaning: str
     what: str
     evidence: str
     remedy: str
@@ -66,6 +68,7 @@ class Kind:
         return Finding(
             id=self.id,
             severity=self.severity,
+            meaning=self.meaning,
             what=what,
             evidence=evidence,
             remedy=self.remedy if remedy is None else remedy,

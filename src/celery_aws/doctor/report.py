@@ -44,11 +44,15 @@ class Report:
         return all(finding.severity is Severity.NOTICE for finding in self.findings)
 
     def lines(self) -> Iterator[str]:
-        """Yield the report as text."""
+        """Yield the report as text; findings of a kind are told together."""
+        together: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
-            yield f"{finding.severity.value.upper()} {finding.id}: {finding.what}"
-            yield f"    {finding.evidence}"
-            yield f"    Remedy: {finding.remedy}"
+            together.setdefault((finding.id, finding.remedy), []).append(finding)
+        for several in together.values():
+            yield f"{several[0].severity.value.upper()} {several[0].id}"
+            yield f"    {several[0].meaning}"
+            yield from (f"    * {finding.what}: {finding.evidence}" for finding in several)
+            yield f"    Remedy: {several[0].remedy}"
             yield ""
         yield self.summary()
 
@@ -79,6 +83,7 @@ class Report:
                 {
                     "id": finding.id,
                     "severity": finding.severity.value,
+                    "meaning": finding.meaning,
                     "what": finding.what,
                     "evidence": finding.evidence,
                     "remedy": finding.remedy,

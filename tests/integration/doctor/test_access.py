@@ -123,7 +123,8 @@ def test_a_wrong_key(strict: Patient) -> None:
     assert user.ids() == ["credentials-refused"]
     ended = user.run()
     assert ended.exit_code == 3
-    assert "ERROR credentials-refused: sqs of the broker" in ended.stdout
+    assert "ERROR credentials-refused\n" in ended.stdout
+    assert "    * sqs of the broker: " in ended.stdout
 
 
 def test_nothing_answers(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:

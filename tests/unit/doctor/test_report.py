@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from kombu import Queue
 
 from celery_aws.doctor.look import Look
 from celery_aws.doctor.report import mask, report_of
@@ -14,15 +15,17 @@ SECRET = "se/cr+et"
 
 
 def test_text() -> None:
-    lines = list(report_of(with_attributes(scene(), DelaySeconds="5")).lines())
-    assert lines[0] == "WARNING queue-delays-messages: queue celery"
-    assert lines[1] == "    DelaySeconds is 5"
-    assert lines[2].startswith("    Remedy: Set the queue's DelaySeconds to 0")
-    assert lines[3] == ""
-    assert lines[4] == (
-        "0 errors, 1 warning, 0 notices. Looked at 1 queue, 2 tables, 0 buckets, 0 tasks as "
-        "arn:aws:sts::123456789012:assumed-role/shop-worker/i-1, for a worker."
-    )
+    facts = scene(task_queues=[Queue("a"), Queue("b")])
+    lines = list(report_of(with_attributes(facts, DelaySeconds="5")).lines())
+    assert lines[0] == "WARNING queue-delays-messages"
+    assert lines[1].startswith("    The queue delays every message")
+    assert lines[2:4] == ["    * queue a: DelaySeconds is 5", "    * queue b: DelaySeconds is 5"]
+    assert lines[4].startswith("    Remedy: Set the queue's DelaySeconds to 0")
+    assert lines[5:] == [
+        "",
+        "0 errors, 2 warnings, 0 notices. Looked at 2 queues, 2 tables, 0 buckets, 0 tasks as "
+        "arn:aws:sts::123456789012:assumed-role/shop-worker/i-1, for a worker.",
+    ]
 
 
 def test_json() -> None:
@@ -38,7 +41,7 @@ def test_json() -> None:
         "examined": {"queues": 1, "tables": 2, "buckets": 0, "tasks": 0},
         "counts": {"error": 0, "warning": 1, "notice": 0},
     }
-    assert set(finding) == {"id", "severity", "what", "evidence", "remedy"}
+    assert set(finding) == {"id", "severity", "meaning", "what", "evidence", "remedy"}
 
 
 def test_notices_alone_are_healthy() -> None:
