@@ -41,7 +41,7 @@ def _account(
     return None if value is None else AccountId(value)
 
 
-@click.command("iam")
+@click.command("iam", short_help="Print what processes have to be allowed on AWS, and check it.")
 @click.argument("role", type=click.Choice([each.value for each in Role]))
 @click.option(
     "--account",
