@@ -66,6 +66,9 @@ def _account(
     help="Let processes make what is missing. Default: an operator has made queues and tables.",
 )
 @click.option("--allow-destroy", is_flag=True, help="Let a provisioner delete what it makes.")
+@click.option(
+    "--oldest-age", is_flag=True, help="Let a monitor ask CloudWatch how old messages are."
+)
 @click.option("--split", "splits", is_flag=True, help="Several policies, if one gets too long.")
 @click.option("--fold", "folds", is_flag=True, help="Name queues by what their names begin with.")
 @click.option(
@@ -119,6 +122,7 @@ def command(ctx: click.Context, /, role: str, **given: Any) -> None:
     options = PolicyOptions(
         creates=given["allow_create"],
         destroys=given["allow_destroy"],
+        ages=given["oldest_age"],
         object_key=given["s3_kms_key"],
         dead_letter_queues=given["dead_letter_queues"],
         folds=given["folds"],

@@ -9,6 +9,11 @@ from celery_aws.iam.document import Conditions, Statement
 ANY_REQUEST: Conditions = MappingProxyType({})
 
 
+def in_region(region: str) -> Conditions:
+    """Return the condition that a request is for a region, where an action knows no resource."""
+    return {"StringEquals": {"aws:RequestedRegion": (region,)}}
+
+
 def allowing(
     sid: str,
     service: str,

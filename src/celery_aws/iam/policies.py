@@ -38,6 +38,7 @@ class PolicyOptions:
         creates: processes may make queues and tables that are missing, as far as their options let
             them.
         destroys: a provisioner may delete what it makes.
+        ages: a monitor asks CloudWatch how old messages are.
         object_key: KMS key of the objects in S3, by alias, id or ARN.
         dead_letter_queues: ARNs of dead-letter queues that the configuration does not name.
         folds: queues are named by what their names begin with.
@@ -45,6 +46,7 @@ class PolicyOptions:
 
     creates: bool = False
     destroys: bool = False
+    ages: bool = False
     object_key: str | None = None
     dead_letter_queues: tuple[str, ...] = ()
     folds: bool = False
@@ -83,7 +85,10 @@ def _statements(found: Resources, role: Role, options: PolicyOptions) -> Iterato
         created = encryption.table_keys(tables, encryption.DYNAMODB_CREATION)
         yield from encryption.key_statements(found, encryption.looked_up(created))
         return
-    yield from {Role.PRODUCER: producer, Role.WORKER: worker, Role.MONITOR: monitor}[role](found)
+    if role is Role.MONITOR:
+        yield from monitor(found, ages=options.ages)
+    else:
+        yield from (producer if role is Role.PRODUCER else worker)(found)
     if options.creates:
         if role is not Role.MONITOR:
             yield from queue_creation(found)

@@ -7,7 +7,7 @@ unless it is asked for.
 from collections.abc import Iterator
 
 from celery_aws.deployment import PlannedBucket
-from celery_aws.iam.allowing import allowing
+from celery_aws.iam.allowing import allowing, in_region
 from celery_aws.iam.document import Statement
 from celery_aws.iam.resources import Resources
 
@@ -62,5 +62,4 @@ def _search(found: Resources) -> Iterator[Statement]:
     """Yield what finds inboxes that are left: ListQueues knows no resource, but a region."""
     broker = found.deployment.broker
     if broker is not None and found.inboxes:
-        here = {"StringEquals": {"aws:RequestedRegion": (broker.region,)}}
-        yield from allowing("FindInboxes", "sqs", "ListQueues", ("*",), here)
+        yield from allowing("FindInboxes", "sqs", "ListQueues", ("*",), in_region(broker.region))

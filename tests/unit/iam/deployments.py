@@ -98,5 +98,5 @@ DEPLOYMENTS: dict[str, tuple[dict[str, Any], PolicyOptions]] = {
         {"result_backend": "rpc://", "conf": {"task_send_sent_event": True}},
         PolicyOptions(),
     ),
-    "sent-events": ({"conf": {"task_send_sent_event": True}}, PolicyOptions()),
+    "sent-events": ({"conf": {"task_send_sent_event": True}}, PolicyOptions(ages=True)),
 }
