@@ -12,6 +12,7 @@ from tests.unit.doctor.scenes import scene, with_attributes, with_connections
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
 SECRET = "se/cr+et"
+WORKER = "arn:aws:sts::123456789012:assumed-role/shop-worker/i-1"
 
 
 def test_text() -> None:
@@ -22,10 +23,8 @@ def test_text() -> None:
     assert lines[2:4] == ["    * queue a: DelaySeconds is 5", "    * queue b: DelaySeconds is 5"]
     assert lines[4].startswith("    Remedy: Set the queue's DelaySeconds to 0")
     assert lines[5] == ""
-    assert lines[6:] == [
-        "0 errors, 2 warnings, 0 notices. Looked at 2 queues, 2 tables, 0 buckets, 0 tasks "
-        f"as {WORKER}, for a worker."
-    ]
+    counts = "0 errors, 2 warnings, 0 notices. Looked at 2 queues, 2 tables, 0 buckets, 0 tasks"
+    assert lines[6:] == [f"{counts} as {WORKER}, for a worker."]
 
 
 def test_json() -> None:
