@@ -616,3 +616,12 @@ def test_wherever_a_priority_is_given(configuration: dict[str, Any]) -> None:
     assert ids(scene(**configuration)) == ["priority-without-steps"]
     steps = scene(**configuration, options={"priority_steps": [0, 5]})
     assert ids(steps) == []
+
+
+def test_keys_of_a_predefined_queue_are_in_the_settings_too() -> None:
+    queue = {"url": QUEUE_URL, "access_key_id": "KEY", "secret_access_key": "secret"}
+    facts = scene(options={"predefined_queues": {"celery": queue}})
+    (found,) = findings_of(facts)
+    assert (found.id, found.what) == ("keys-in-settings", "predefined_queues['celery']")
+    queue["session_token"] = "token"
+    assert ids(scene(options={"predefined_queues": {"celery": queue}})) == ["static-session-token"]

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from celery_aws.aws.access import Access, reaches_aws
+from celery_aws.aws.access import reaches_aws
 from celery_aws.aws.errors import ASSUME_ROLE
-from celery_aws.aws.greeting import ServiceName
 from celery_aws.doctor.examined import Connection
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, Kind, error, notice, warning
@@ -85,11 +84,8 @@ def identity(facts: Facts) -> Iterator[Finding]:
 
 def keys_in_settings(facts: Facts) -> Iterator[Finding]:
     """Look at where credentials come from."""
-    for where, service, access in _accesses(facts):
-        own = access.credentials
-        if own is None or not reaches_aws(access, service):
-            continue
-        if own.session_token is None:
+    for where, token in _keys(facts):
+        if token is None:
             yield KEYS.found(where, "an access key and its secret are written there")
         else:
             yield TOKEN.found(where, "a key pair with a session token is written there")
@@ -115,12 +111,20 @@ def _usable(connection: Connection) -> bool:
     return connection.usable
 
 
-def _accesses(facts: Facts) -> Iterator[tuple[str, ServiceName, Access]]:
-    if facts.deployment.broker is not None:
-        yield "broker_url", "sqs", facts.deployment.broker
+def _keys(facts: Facts) -> Iterator[tuple[str, str | None]]:
+    """Yield the settings that a key of AWS's is written in, with its token."""
+    broker, options = facts.deployment.broker, facts.deployment.options
     results = facts.deployment.table("results")
-    if results is not None:
-        yield "result_backend", "dynamodb", results.access
+    if broker is not None and reaches_aws(broker, "sqs"):
+        if broker.credentials is not None:
+            yield "broker_url", broker.credentials.session_token
+        for name, queue in ({} if options is None else options.predefined_queues).items():
+            if queue.secret_access_key:
+                yield f"predefined_queues[{name!r}]", queue.session_token or None
+    if results is None or not reaches_aws(results.access, "dynamodb"):
+        return
+    if results.access.credentials is not None:
+        yield "result_backend", results.access.credentials.session_token
 
 
 CHECKS = (refusals, identity, keys_in_settings)

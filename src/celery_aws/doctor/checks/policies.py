@@ -90,17 +90,20 @@ def _statements(policy: str | None) -> list[Mapping[str, Any]]:
 
 
 def _principals(statement: Mapping[str, Any]) -> frozenset[str]:
-    principal = statement.get("Principal", ())
-    if isinstance(principal, Mapping):
-        principal = principal.get("AWS", ())
-    return frozenset([principal] if isinstance(principal, str) else map(str, principal))
+    principal = statement.get("Principal")
+    return frozenset(_texts(principal.get("AWS") if isinstance(principal, dict) else principal))
 
 
 def _covers(statement: Mapping[str, Any], action: str) -> bool:
     # NotAction is left alone: nobody writes it in a queue's policy.
-    found = statement.get("Action", ())
-    patterns = [found] if isinstance(found, str) else list(found)
-    return any(fnmatchcase(action.lower(), str(each).lower()) for each in patterns)
+    patterns = _texts(statement.get("Action"))
+    return any(fnmatchcase(action.lower(), each.lower()) for each in patterns)
+
+
+def _texts(found: Any) -> list[str]:
+    """Return what may be one text or several; what else there is, AWS would have refused."""
+    several = found if isinstance(found, list) else [found]
+    return [each for each in several if isinstance(each, str)]
 
 
 def _name(statement: Mapping[str, Any]) -> str:
