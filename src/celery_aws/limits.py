@@ -139,4 +139,4 @@ IAM_MANAGED_POLICY_CHARACTERS = 6_144
 IAM_ROLE_INLINE_CHARACTERS = 10_240
 
 #: Managed policies that may be attached to one role, unless the quota was raised.
-IAM_POLICIES_OF_A_ROLE = 10
+IAM_ROLE_POLICY_COUNT = 10

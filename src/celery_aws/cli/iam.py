@@ -21,8 +21,8 @@ from celery_aws.iam.resources import Resources
 from celery_aws.iam.trials import HarmlessTrials
 from celery_aws.limits import (
     IAM_MANAGED_POLICY_CHARACTERS,
-    IAM_POLICIES_OF_A_ROLE,
     IAM_ROLE_INLINE_CHARACTERS,
+    IAM_ROLE_POLICY_COUNT,
 )
 from celery_aws.names import AccountId
 
@@ -170,8 +170,8 @@ def _print_policy(
             _print(as_terraform(documents, role))
         case _:
             _print(as_json(documents))
-    if len(documents) > IAM_POLICIES_OF_A_ROLE:
-        _say(f"{len(documents)} policies: a role takes {IAM_POLICIES_OF_A_ROLE}. See --fold.")
+    if len(documents) > IAM_ROLE_POLICY_COUNT:
+        _say(f"{len(documents)} policies: a role takes {IAM_ROLE_POLICY_COUNT}. See --fold.")
         ctx.exit(1)
     if not document.fits and len(documents) == 1:
         _say(
