@@ -1,0 +1,1 @@
+"""Whether a worker is alive and ready, told to whoever asks without asking AWS."""
