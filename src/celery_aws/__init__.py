@@ -8,7 +8,7 @@ process that imports Celery.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from celery_aws import _register as _register
+from celery_aws._awaited_imports import await_imports
 from celery_aws._version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ __all__ = [
     "request_counts",
     "request_usage",
 ]
+
+await_imports()
 
 
 def __getattr__(name: str) -> Any:

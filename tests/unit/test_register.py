@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pytest
 from kombu.transport import TRANSPORT_ALIASES
 
 from celery_aws import _register
@@ -29,9 +30,22 @@ def test_registering_imports_nothing_heavy() -> None:
     assert run(LIGHT) == "[]"
 
 
-def test_importing_the_package_is_the_registration() -> None:
-    program = "import celery_aws, kombu.transport as t; print(t.TRANSPORT_ALIASES['aws+sqs'])"
-    assert run(program) == "celery_aws.broker:Transport"
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import celery_aws; from kombu import Connection",
+        "from kombu import Connection; import celery_aws",
+        "import kombu.transport, celery_aws; from kombu import Connection",
+    ],
+)
+def test_importing_the_package_is_the_registration(imports: str) -> None:
+    program = f"{imports}; print(Connection('aws+sqs://').get_transport_cls().__module__)"
+    assert run(program) == "celery_aws.broker.transport"
+
+
+def test_importing_the_package_imports_no_kombu() -> None:
+    program = "import sys, celery_aws; print([name for name in sys.modules if 'kombu' in name])"
+    assert run(program) == "[]"
 
 
 def run(program: str) -> str:

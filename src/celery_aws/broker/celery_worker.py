@@ -75,14 +75,12 @@ class CeleryWorker:
         consumer = self._consumer()
         if consumer is None:
             return False
-        if self._told:
-            return True
-        state = _state()
-        told = (getattr(state, name, None) for name in ("should_stop", "should_terminate"))
-        # 0 is an exit code here, and means "stop".
-        if any(each is not None and each is not False for each in told):
-            return True
-        return _stops(consumer)
+        return self._told or _flagged() or _stops(consumer)
+
+    @property
+    def told_to_stop(self) -> bool:
+        """True once Celery has said here that the worker shall stop."""
+        return self._told
 
     def free_slots(self) -> int | None:
         """Return how many more tasks the worker wants, with ``worker_disable_prefetch``.
@@ -198,8 +196,31 @@ def _members(requests: Any) -> list[Any]:
     return [each for reference in list(requests.data) if (each := reference()) is not None]
 
 
+def worker_stops(controller: Any) -> bool:
+    """Tell whether a worker was told to stop, or stops; without a lock, from any thread."""
+    told = any(each.told_to_stop for each in _members(_workers))
+    return told or _flagged() or _ended(controller)
+
+
+def running_requests() -> list[Any]:
+    """Return Celery's requests of the tasks that run in this worker; from any thread."""
+    state = _state()
+    return [] if state is None else _members(state.active_requests)
+
+
+def _flagged() -> bool:
+    state = _state()
+    flags = (getattr(state, name, None) for name in ("should_stop", "should_terminate"))
+    # 0 is an exit code here, and means "stop".
+    return any(each is not None and each is not False for each in flags)
+
+
 def _stops(consumer: Any) -> bool:
-    blueprint = getattr(consumer.controller, "blueprint", None)
+    return _ended(consumer.controller)
+
+
+def _ended(controller: Any) -> bool:
+    blueprint = getattr(controller, "blueprint", None)
     return blueprint is not None and blueprint.state != _RUN
 
 

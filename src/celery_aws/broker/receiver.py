@@ -18,10 +18,12 @@ from typing import Protocol
 from celery_aws.background import BackgroundThread
 from celery_aws.broker.delivery import Delivery, DeliveryBuffer
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.poll_record import PollRecord
 from celery_aws.broker.qos import PollTicket
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.second_poll import SecondPoll
 from celery_aws.broker.status import delivery_record
+from celery_aws.config.broker import BrokerOptions
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.polling import BUSY_WAIT_SECONDS, Poll, idle_rest_seconds
@@ -120,6 +122,7 @@ class Receiver(BackgroundThread):
     Attributes:
         queue: Celery's name of the queue.
         last_poll: when SQS last answered a poll, or None; readable from any thread.
+        record: what it does, for whoever watches; readable from any thread.
         draining: receive nothing any more, although the consumer is not cancelled yet.
 
     Args:
@@ -149,6 +152,9 @@ class Receiver(BackgroundThread):
         super().__init__(f"celery-aws-receiver-{queue}")
         self.queue = queue
         self.last_poll: datetime | None = None
+        self.record = PollRecord(
+            queue, reception.clock, pause_seconds=_longest_pause_seconds(reception.options)
+        )
         self.draining = False
         self._polling = False
         self._polls_since = 0.0
@@ -183,6 +189,7 @@ class Receiver(BackgroundThread):
         options = self._reception.options
         try:
             while not self.stopping:
+                self.record.doing = "waiting"
                 poll = self._credits.reserve(
                     self._ticket,
                     wait_time_seconds=options.wait_time_seconds,
@@ -196,6 +203,7 @@ class Receiver(BackgroundThread):
                 else:
                     self._poll_once(poll)
         except Exception as error:
+            self.record.doing = "ended"
             logger.critical("receiver of queue %s failed", self.queue, exc_info=True)
             self._buffer.put_failure(ReceiverFailedError(self.queue, error))
         finally:
@@ -246,6 +254,7 @@ class Receiver(BackgroundThread):
     def _poll_once(self, poll: Poll) -> None:
         deliveries: list[Delivery] = []
         rest_seconds = 0.0
+        self.record.doing = "polling"
         try:
             deliveries = self._receive(poll)
             self._after_success()
@@ -261,6 +270,7 @@ class Receiver(BackgroundThread):
             self._put(deliveries)
             self._call_second(len(deliveries))
         else:
+            self.record.doing = "resting"
             self._stop_rest.wait(rest_seconds or poll.rest_seconds)
 
     def _call_second(self, found: int) -> None:
@@ -344,6 +354,7 @@ class Receiver(BackgroundThread):
             on_kept=self.take_back if self._puts_off else None,
         )
         self.last_poll = received.answered_at
+        self.record.answered()
         return [
             Delivery(receiver=self, message=message, receipt=receipt)
             for message, receipt in received.messages
@@ -351,11 +362,13 @@ class Receiver(BackgroundThread):
 
     def _after_success(self) -> None:
         if self._failures:
+            self.record.succeeded()
             logger.info("queue %s: receiving again", self.queue)
             self._failures = 0
 
     def _after_failure(self, error: AwsError) -> float:
         self._failures += 1
+        self.record.failed(error)
         pause = _BACKOFF.wait_seconds(self._failures - 1, self._jitter)
         if is_worth_logging(self._failures):
             logger.warning(
@@ -366,3 +379,10 @@ class Receiver(BackgroundThread):
                 error,
             )
         return pause
+
+
+def _longest_pause_seconds(options: BrokerOptions) -> float:
+    """Return how long a receiver with a credit may go without an answer, if nothing is wrong."""
+    rest_seconds = max(options.polling_interval, options.idle_backoff_seconds)
+    # Short polls rest for a second, whatever was asked for.
+    return float(options.wait_time_seconds + max(rest_seconds, 1.0))

@@ -1,22 +1,26 @@
 """What the broker's threads of this process did and hold, for health checks and metrics.
 
 The parts of every connection write into one :class:`DeliveryRecord` of the process; nothing here
-asks AWS, and reading costs no request.
+asks AWS, and reading costs no request. Nor does it wait for a lock: who watches the process reads
+while whatever holds one may hang.
 """
 
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+from celery_aws.broker.poll_record import ReceiverStatus
 from celery_aws.process import PerProcess
 
 if TYPE_CHECKING:
     from celery_aws.broker.leases import Leases
     from celery_aws.broker.receiver import Receiver
+
+T = TypeVar("T")
 
 #: What is counted, in messages; and events.
 Counted = Literal[
@@ -55,6 +59,11 @@ class DeliveryStatus:
         expired: messages deleted, because they had waited for longer than their ``expiration``.
         put_off: messages that came long before their eta, and were sent on to wait for it.
         events_dropped: events for monitors that could not be sent.
+        receivers: what each receiver of this process does, one a consumer and queue.
+        loop_turned_at: when a worker's event loop last turned here, or delivered, by the monotonic
+            clock; None if none ever did.
+        loop_connected: that loop is at work; False before, and while a lost connection is made
+            again.
     """
 
     last_polls: Mapping[str, datetime | None]
@@ -70,6 +79,9 @@ class DeliveryStatus:
     expired: int = 0
     put_off: int = 0
     events_dropped: int = 0
+    receivers: tuple[ReceiverStatus, ...] = ()
+    loop_turned_at: float | None = None
+    loop_connected: bool = False
 
 
 class DeliveryRecord:
@@ -77,8 +89,11 @@ class DeliveryRecord:
 
     def __init__(self) -> None:
         self._counts: Counter[Counted] = Counter()
-        self._receivers: weakref.WeakSet[Receiver] = weakref.WeakSet()
-        self._leases: weakref.WeakSet[Leases] = weakref.WeakSet()
+        # Replaced as a whole by who adds, so that reading takes no lock.
+        self._receivers: tuple[weakref.ref[Receiver], ...] = ()
+        self._leases: tuple[weakref.ref[Leases], ...] = ()
+        self._loop_turned_at: float | None = None
+        self._loop_connected = False
         self._lock = threading.Lock()
 
     def count(self, what: Counted, messages: int = 1) -> None:
@@ -89,22 +104,39 @@ class DeliveryRecord:
     def add_receiver(self, receiver: "Receiver") -> None:
         """Tell of a receiver from now on, for as long as it polls."""
         with self._lock:
-            self._receivers.add(receiver)
+            here = [each for each in _present(self._receivers) if not each.stopping]
+            self._receivers = tuple(weakref.ref(each) for each in (*here, receiver))
 
     def add_leases(self, leases: "Leases") -> None:
         """Tell of a connection's leases from now on."""
         with self._lock:
-            self._leases.add(leases)
+            here = (*_present(self._leases), leases)
+            self._leases = tuple(weakref.ref(each) for each in here)
+
+    def loop_turned(self, at: float) -> None:
+        """Note that a worker's event loop turns, or delivers; ``at`` by the monotonic clock."""
+        self._loop_turned_at = at
+        self._loop_connected = True
+
+    def loop_lost(self) -> None:
+        """Note that the loop's connection is closed."""
+        self._loop_connected = False
 
     def status(self) -> DeliveryStatus:
         """Return what is known now."""
-        with self._lock:
-            counts = dict(self._counts)
-            receivers = [each for each in self._receivers if not each.stopping]
-            leases = list(self._leases)
+        receivers = [each for each in _present(self._receivers) if not each.stopping]
         return DeliveryStatus(
-            last_polls=_oldest(receivers), held=sum(each.held for each in leases), **counts
+            last_polls=_oldest(receivers),
+            held=sum(each.held for each in _present(self._leases)),
+            receivers=tuple(each.record.status() for each in receivers),
+            loop_turned_at=self._loop_turned_at,
+            loop_connected=self._loop_connected,
+            **dict(self._counts),
         )
+
+
+def _present(references: "Iterable[weakref.ref[T]]") -> list[T]:
+    return [each for reference in references if (each := reference()) is not None]
 
 
 def _oldest(receivers: "list[Receiver]") -> dict[str, datetime | None]:

@@ -189,6 +189,11 @@ class BrokerOptions(AccessOptions):
             by it, what ``--heartbeat-interval`` says is not. Less than 2 is taken for 2.
         gossip: let workers listen to each other's events, as they do on Redis. Each event then is
             a request for each other worker.
+        health: let a worker write down each second how it is, for ``celery-aws health``.
+        health_address: of the HTTP endpoint of a worker, for probes. Probes of Kubernetes come from
+            outside of the pod's loopback: ``0.0.0.0`` lets them in, and whoever else reaches it.
+        health_port: of that endpoint. Default: there is none. ``CELERY_AWS_HEALTH_PORT`` and
+            ``CELERY_AWS_HEALTH_ADDRESS`` in the environment are stronger.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -231,6 +236,9 @@ class BrokerOptions(AccessOptions):
     inbox_lease_seconds: LeaseSeconds = 600
     event_heartbeat_seconds: HeartbeatSeconds = 15
     gossip: Flag = False
+    health: Flag = True
+    health_address: Text = "127.0.0.1"
+    health_port: Port | None = None
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

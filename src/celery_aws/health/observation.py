@@ -1,0 +1,96 @@
+"""Makes a worker's state of what can be seen of it from one of its threads.
+
+It takes no lock of Celery's or the broker's: their holders may be what hangs.
+"""
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+from celery_aws.broker.poll_record import ReceiverStatus
+from celery_aws.broker.status import delivery_status
+from celery_aws.broker.worker_view import WorkerView
+from celery_aws.health.processes import condition_of, started_at
+from celery_aws.health.worker_state import PoolState, QueueState, TaskState, WorkerState
+
+
+class Observer:
+    """Looks at one worker, and remembers since when it is as it is.
+
+    Args:
+        worker: the worker.
+    """
+
+    def __init__(self, worker: WorkerView) -> None:
+        self._worker = worker
+        self._pid = os.getpid()
+        self._process_started = started_at(self._pid)
+        #: By the key of each task that runs, since when. Not by its own clock, which is that of
+        #: the wall and may jump.
+        self._running_since: dict[Any, float] = {}
+        self._pool_down_since: float | None = None
+
+    def observe(self, now: float) -> WorkerState:
+        """Return how the worker is.
+
+        Args:
+            now: by the monotonic clock.
+        """
+        status = delivery_status()
+        turned_at = status.loop_turned_at
+        return WorkerState(
+            node=self._worker.node,
+            pid=self._pid,
+            process_started=self._process_started,
+            written_at=now,
+            written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            phase=self._worker.phase(status),
+            loop_age_seconds=None if turned_at is None else max(0.0, now - turned_at),
+            pool=self._pool(now),
+            task=self._oldest_task(now),
+            queues=[_queue(each) for each in status.receivers],
+            leases_held=status.held,
+            leases_lost=status.leases_lost,
+        )
+
+    def _pool(self, now: float) -> PoolState:
+        wanted, pids = self._worker.children()
+        conditions = {pid: condition_of(pid) for pid in pids}
+        if wanted == 0 or "running" in conditions.values():
+            self._pool_down_since = None
+        elif self._pool_down_since is None:
+            self._pool_down_since = now
+        since = self._pool_down_since
+        return PoolState(
+            kind=self._worker.pool_kind,
+            wanted=wanted,
+            pids=list(pids),
+            stopped=[pid for pid in pids if conditions[pid] == "stopped"],
+            gone=[pid for pid in pids if conditions[pid] == "gone"],
+            down_seconds=None if since is None else now - since,
+        )
+
+    def _oldest_task(self, now: float) -> TaskState | None:
+        tasks = {task.key: task for task in self._worker.running()}
+        known = self._running_since
+        self._running_since = {key: known.get(key, now) for key in tasks}
+        if not tasks:
+            return None
+        oldest = min(tasks, key=lambda key: self._running_since[key])
+        return TaskState(
+            age_seconds=now - self._running_since[oldest],
+            limit_seconds=tasks[oldest].limit_seconds,
+        )
+
+
+def _queue(receiver: ReceiverStatus) -> QueueState:
+    return QueueState(
+        name=receiver.queue,
+        doing=receiver.doing,
+        answered=receiver.answered,
+        unanswered_seconds=receiver.unanswered_seconds,
+        failing_seconds=receiver.failing_seconds,
+        error=receiver.error,
+        temporary=receiver.temporary,
+        pause_seconds=receiver.pause_seconds,
+    )
