@@ -53,6 +53,16 @@ class WorkerView:
         kind = module.removeprefix(_POOLS)
         return {"thread": "threads", "builtins": "none"}.get(kind, kind)
 
+    @property
+    def is_green(self) -> bool:
+        """True if greenlets run its tasks."""
+        return bool(getattr(getattr(self._controller(), "pool", None), "is_green", False))
+
+    @property
+    def slots(self) -> int:
+        """How many tasks may run at once."""
+        return int(getattr(getattr(self._controller(), "pool", None), "num_processes", 0) or 0)
+
     def phase(self, status: DeliveryStatus) -> Phase:
         """Return what the worker is at.
 
@@ -73,7 +83,7 @@ class WorkerView:
         if not isinstance(processes, list):
             return 0, ()
         pids = [each.pid for each in list(processes) if each.pid is not None]
-        return int(getattr(pool, "num_processes", 0) or 0), pids
+        return self.slots, pids
 
     def running(self) -> list[RunningTask]:
         """Return the tasks that run."""

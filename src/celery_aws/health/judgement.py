@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from celery_aws.health.worker_state import PoolState, QueueState, WorkerState
+from celery_aws.health.worker_state import PoolState, QueueState, TaskState, WorkerState
 
 #: Put in front of the names of the thresholds, in the environment.
 PREFIX = "CELERY_AWS_HEALTH_"
@@ -113,11 +113,11 @@ def _silence(age_seconds: float, thresholds: Thresholds) -> Iterator[str]:
 
 def _loop(state: WorkerState, thresholds: Thresholds) -> tuple[str | None, str | None]:
     """Return what is wrong with the event loop, and why that is all right; each or None."""
-    age_seconds = state.loop_age_seconds
-    if state.phase != "running" or age_seconds is None or age_seconds <= thresholds.loop_seconds:
+    age_seconds = _loop_age_seconds(state)
+    if state.phase != "running" or age_seconds <= thresholds.loop_seconds:
         return None, None
     if state.pool.kind == "solo" and state.task is not None:
-        return _solo(state.task.age_seconds, state.task.limit_seconds, thresholds)
+        return _solo(state.task, thresholds)
     hangs = f"the event loop has not turned for {age_seconds:.0f} s"
     if state.queues and all(queue.temporary for queue in state.queues):
         # Celery itself asks AWS there, for the results of tasks that are revoked, say.
@@ -125,12 +125,19 @@ def _loop(state: WorkerState, thresholds: Thresholds) -> tuple[str | None, str |
     return hangs, None
 
 
-def _solo(
-    age_seconds: float, limit_seconds: float | None, thresholds: Thresholds
-) -> tuple[str | None, str | None]:
-    if limit_seconds is None or age_seconds <= limit_seconds + thresholds.loop_seconds:
+def _loop_age_seconds(state: WorkerState) -> float:
+    greenlets = state.pool.greenlets_age_seconds
+    if greenlets is not None and state.pool.full:
+        # Their loop waits for one of them to end.
+        return greenlets
+    return max(greenlets or 0.0, state.loop_age_seconds or 0.0)
+
+
+def _solo(task: TaskState, thresholds: Thresholds) -> tuple[str | None, str | None]:
+    age, limit = task.age_seconds, task.limit_seconds
+    if limit is None or age <= limit + thresholds.loop_seconds:
         return None, None
-    return f"a task has run for {age_seconds:.0f} s, its limit is {limit_seconds:.0f} s", None
+    return f"a task has run for {age:.0f} s, its limit is {limit:.0f} s", None
 
 
 def _pool_down(state: WorkerState, thresholds: Thresholds) -> Iterator[str]:

@@ -4,14 +4,43 @@ It takes no lock of Celery's or the broker's: their holders may be what hangs.
 """
 
 import os
+import threading
+import time
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from celery_aws.background import BackgroundThread
 from celery_aws.broker.poll_record import ReceiverStatus
 from celery_aws.broker.status import delivery_status
-from celery_aws.broker.worker_view import WorkerView
+from celery_aws.broker.worker_view import RunningTask, WorkerView
 from celery_aws.health.processes import condition_of, started_at
 from celery_aws.health.worker_state import PoolState, QueueState, TaskState, WorkerState
+
+#: Seconds between two beats of greenlets.
+PULSE_SECONDS = 1.0
+
+
+class GreenletPulse(BackgroundThread):
+    """A greenlet that gets its turn each second, if any does.
+
+    The loop of a worker with greenlets waits where its pool is full, until a task ends
+    (``gevent.pool.Pool.spawn``), and shows nothing then.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("celery-aws-greenlets")
+        self.beaten_at = time.monotonic()
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Beat until stopped."""
+        while not self._ending.wait(PULSE_SECONDS):
+            self.beaten_at = time.monotonic()
+
+    def wake(self) -> None:
+        """End it."""
+        self._ending.set()
 
 
 class Observer:
@@ -23,6 +52,9 @@ class Observer:
 
     def __init__(self, worker: WorkerView) -> None:
         self._worker = worker
+        self._greenlets = GreenletPulse() if worker.is_green else None
+        if self._greenlets is not None:
+            self._greenlets.start()
         self._pid = os.getpid()
         self._process_started = started_at(self._pid)
         #: By the key of each task that runs, since when. Not by its own clock, which is that of
@@ -36,7 +68,7 @@ class Observer:
         Args:
             now: by the monotonic clock.
         """
-        status = delivery_status()
+        status, running = delivery_status(), self._worker.running()
         turned_at = status.loop_turned_at
         return WorkerState(
             node=self._worker.node,
@@ -46,14 +78,14 @@ class Observer:
             written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             phase=self._worker.phase(status),
             loop_age_seconds=None if turned_at is None else max(0.0, now - turned_at),
-            pool=self._pool(now),
-            task=self._oldest_task(now),
+            pool=self._pool(now, len(running)),
+            task=self._oldest_task(now, running),
             queues=[_queue(each) for each in status.receivers],
             leases_held=status.held,
             leases_lost=status.leases_lost,
         )
 
-    def _pool(self, now: float) -> PoolState:
+    def _pool(self, now: float, running: int) -> PoolState:
         wanted, pids = self._worker.children()
         conditions = {pid: condition_of(pid) for pid in pids}
         if wanted == 0 or "running" in conditions.values():
@@ -63,6 +95,10 @@ class Observer:
         since = self._pool_down_since
         return PoolState(
             kind=self._worker.pool_kind,
+            full=0 < self._worker.slots <= running,
+            greenlets_age_seconds=(
+                None if self._greenlets is None else max(0.0, now - self._greenlets.beaten_at)
+            ),
             wanted=wanted,
             pids=list(pids),
             stopped=[pid for pid in pids if conditions[pid] == "stopped"],
@@ -70,8 +106,8 @@ class Observer:
             down_seconds=None if since is None else now - since,
         )
 
-    def _oldest_task(self, now: float) -> TaskState | None:
-        tasks = {task.key: task for task in self._worker.running()}
+    def _oldest_task(self, now: float, running: Sequence[RunningTask]) -> TaskState | None:
+        tasks = {task.key: task for task in running}
         known = self._running_since
         self._running_since = {key: known.get(key, now) for key in tasks}
         if not tasks:

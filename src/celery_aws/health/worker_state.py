@@ -45,6 +45,8 @@ class PoolState:
 
     Attributes:
         kind: prefork, solo, threads, gevent, eventlet, or a module of others.
+        full: as many tasks run as may.
+        greenlets_age_seconds: since greenlets last took turns, None if it has none.
         wanted: processes that there shall be; 0 for pools without.
         pids: those that are known.
         stopped: of these, pids of those that are stopped (SIGSTOP, a debugger).
@@ -53,6 +55,8 @@ class PoolState:
     """
 
     kind: str
+    full: bool = False
+    greenlets_age_seconds: float | None = None
     wanted: int = 0
     pids: Sequence[int] = ()
     stopped: Sequence[int] = ()
