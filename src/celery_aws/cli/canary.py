@@ -29,9 +29,7 @@ from celery_aws.names import AmqpQueue
 TASK = "celery.accumulate"
 
 
-@click.command(
-    "canary", short_help="Send a task and wait for its result, and say where it got stuck."
-)
+@click.command("canary", short_help="Send a task, wait for its result, and say where it got stuck.")
 @click.option("--queue", help="Celery's name of the queue. Default: the app's default queue.")
 @click.option(
     "--timeout",

@@ -7,7 +7,7 @@ from celery_aws.health import probe
 
 @click.command(
     "health",
-    short_help="Tell whether the workers here are live and ready, without asking AWS.",
+    short_help="Tell whether the workers here are live and ready.",
     context_settings={"ignore_unknown_options": True},
     # Its options are those of the probe, which has no time to load click.
     add_help_option=False,

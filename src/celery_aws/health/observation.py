@@ -80,7 +80,7 @@ class Observer:
             loop_age_seconds=None if turned_at is None else max(0.0, now - turned_at),
             pool=self._pool(now, len(running)),
             task=self._oldest_task(now, running),
-            queues=[_queue(each) for each in status.receivers],
+            queues=tuple(_queue(each) for each in status.receivers),
             leases_held=status.held,
             leases_lost=status.leases_lost,
         )
@@ -100,9 +100,9 @@ class Observer:
                 None if self._greenlets is None else max(0.0, now - self._greenlets.beaten_at)
             ),
             wanted=wanted,
-            pids=list(pids),
-            stopped=[pid for pid in pids if conditions[pid] == "stopped"],
-            gone=[pid for pid in pids if conditions[pid] == "gone"],
+            pids=tuple(pids),
+            stopped=tuple(pid for pid in pids if conditions[pid] == "stopped"),
+            gone=tuple(pid for pid in pids if conditions[pid] == "gone"),
             down_seconds=None if since is None else now - since,
         )
 

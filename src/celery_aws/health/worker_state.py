@@ -6,7 +6,7 @@ that: a probe starts a process for each look.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,9 +58,9 @@ class PoolState:
     full: bool = False
     greenlets_age_seconds: float | None = None
     wanted: int = 0
-    pids: Sequence[int] = ()
-    stopped: Sequence[int] = ()
-    gone: Sequence[int] = ()
+    pids: tuple[int, ...] = ()
+    stopped: tuple[int, ...] = ()
+    gone: tuple[int, ...] = ()
     down_seconds: float | None = None
 
 
@@ -105,7 +105,7 @@ class WorkerState:
     loop_age_seconds: float | None
     pool: PoolState
     task: TaskState | None
-    queues: Sequence[QueueState]
+    queues: tuple[QueueState, ...]
     leases_held: int
     leases_lost: int
 
@@ -133,8 +133,13 @@ def _from_json(value: Mapping[str, Any]) -> WorkerState:
         raise ValueError(f"version {version} of a worker's state, {VERSION} is understood")
     task = facts.pop("task")
     return WorkerState(
-        pool=PoolState(**facts.pop("pool")),
+        pool=_pool(facts.pop("pool")),
         task=None if task is None else TaskState(**task),
-        queues=[QueueState(**queue) for queue in facts.pop("queues")],
+        queues=tuple(QueueState(**queue) for queue in facts.pop("queues")),
         **facts,
     )
+
+
+def _pool(facts: Mapping[str, Any]) -> PoolState:
+    lists = {name: tuple(facts[name]) for name in ("pids", "stopped", "gone")}
+    return PoolState(**{**facts, **lists})

@@ -199,7 +199,7 @@ def test_stopped_children(health: HealthProject) -> None:
         health.becomes(READY)
         one, other = worker.children()
         os.kill(one, signal.SIGSTOP)
-        state = health.state_when(lambda state: list(state.pool.stopped) == [one])
+        state = health.state_when(lambda state: state.pool.stopped == (one,))
         verdict = judge(state, time.monotonic(), THRESHOLDS)
         assert (verdict.live, verdict.ready) == READY
         assert verdict.warnings == (f"1 of 2 pool processes stopped: {one}",)

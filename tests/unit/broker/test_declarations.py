@@ -2,6 +2,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,6 +69,9 @@ class Loop:
 
     def call_soon(self, callback: Any) -> None:
         self._soon.append(callback)
+
+    def call_repeatedly(self, *_: Any) -> Any:
+        return SimpleNamespace(cancel=lambda: None)
 
     def turn(self) -> None:
         soon, self._soon = self._soon, []

@@ -75,3 +75,30 @@ def test_the_processs_own_is_public(bench: Bench) -> None:
     assert now.received == before.received + 1
     assert now.last_polls["celery"] == receiver.last_poll
     assert delivery_record() is delivery_record()
+
+
+def test_it_tells_what_each_receiver_does(bench: Bench) -> None:
+    record = DeliveryRecord()
+    receivers = [bench.new_receiver(UnlimitedCredits()) for _ in range(2)]
+    for receiver in receivers:
+        record.add_receiver(receiver)
+    assert record.status().receivers == tuple(each.record.status() for each in receivers)
+    receivers[0].stop(0)
+    assert len(record.status().receivers) == 1
+
+
+def test_it_tells_of_a_workers_loop() -> None:
+    record = DeliveryRecord()
+    assert (record.status().loop_turned_at, record.status().loop_connected) == (None, False)
+    record.loop_turned(7.0)
+    assert (record.status().loop_turned_at, record.status().loop_connected) == (7.0, True)
+    record.loop_lost()
+    assert (record.status().loop_turned_at, record.status().loop_connected) == (7.0, False)
+
+
+def test_who_reads_waits_for_nobody(bench: Bench) -> None:
+    record = DeliveryRecord()
+    record.add_receiver(bench.new_receiver(UnlimitedCredits()))
+    record.count("deleted")
+    with record._lock:  # of a thread that hangs
+        assert record.status().deleted == 1
