@@ -1,5 +1,6 @@
 import logging
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -93,24 +94,24 @@ def test_a_forked_child_has_none() -> None:
     assert thread.stop(PATIENCE_SECONDS)
 
 
-def test_a_bug_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    logged = threading.Event()
+def test_a_bug_is_logged() -> None:
+    logged: queue.Queue[str] = queue.Queue()
+
+    class Watching(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.put(record.getMessage())
 
     def fails() -> None:
         raise LookupError("a bug")
 
-    class Watching(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            logged.set()
-
-    handler = Watching()
-    logging.getLogger("celery_aws.native_threads").addHandler(handler)
+    logger, handler = logging.getLogger("celery_aws.native_threads"), Watching()
+    logger.addHandler(handler)
     try:
         start_native_thread("broken", fails)
-        assert logged.wait(PATIENCE_SECONDS)
+        message = logged.get(timeout=PATIENCE_SECONDS)
     finally:
-        logging.getLogger("celery_aws.native_threads").removeHandler(handler)
-    assert "thread broken ended by a bug" in caplog.text
+        logger.removeHandler(handler)
+    assert message == "thread broken ended by a bug in celery-aws"
 
 
 def test_what_nobody_patched_is_pythons_own() -> None:
