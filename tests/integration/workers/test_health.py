@@ -25,7 +25,7 @@ from celery_aws.local import LocalAws
 from celery_aws.testing import FaultProxy, WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
 from celery_aws.testing.proxy_faults import EXPIRED_CREDENTIALS, Cut, Fault
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.integration.workers.conftest import EVENTLET_ENDS_CLEAN, PATIENCE_SECONDS, Project
 
 pytestmark = pytest.mark.worker
 
@@ -35,6 +35,11 @@ LOOK_SECONDS = 0.1
 SECONDS = {"STALE": 5, "LOOP": 3, "POOL": 2, "SLACK": 1}
 ENVIRONMENT = {f"CELERY_AWS_HEALTH_{name}_SECONDS": str(n) for name, n in SECONDS.items()}
 THRESHOLDS = Thresholds.from_environment(ENVIRONMENT)
+
+EVENTLET = pytest.param(
+    "eventlet",
+    marks=pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+)
 
 DEAD = (False, False)
 LIVE = (True, False)
@@ -57,11 +62,11 @@ class HealthProject(Project):
         told = {**ENVIRONMENT, DIRECTORY_VARIABLE: str(self.directory)}
         return {**super().environment(config, name), **told}
 
-    def behind_the_proxy(self, pool: str, **options: Any) -> WorkerProcess:
+    def behind_the_proxy(self, pool: str) -> WorkerProcess:
         """Return a worker that is not started, whose requests can be made to fail."""
         aws: AwsEnvironment = self.aws.through(self._proxy)
         config = {"broker_url": aws.broker_url, "result_backend": aws.result_backend}
-        return self.worker(pool=pool, config=config, environment=aws.variables, **options)
+        return self.worker(pool=pool, config=config, environment=aws.variables)
 
     def state(self) -> WorkerState | None:
         states = read_states({DIRECTORY_VARIABLE: str(self.directory)})
@@ -157,8 +162,9 @@ def test_a_worker_from_its_start_to_its_end(health: HealthProject) -> None:
     assert health.probe("--live").returncode == 2
 
 
-@pytest.mark.parametrize(("pool", "concurrency"), [("threads", 2), ("gevent", 2), ("solo", 1)])
-def test_a_busy_worker_of_another_pool(health: HealthProject, pool: str, concurrency: int) -> None:
+@pytest.mark.parametrize("pool", ["threads", "gevent", EVENTLET, "solo"])
+def test_a_busy_worker_of_another_pool(health: HealthProject, pool: str) -> None:
+    concurrency = 1 if pool == "solo" else 2
     client = health.client(task_ignore_result=True)
     with health.worker(pool=pool, concurrency=concurrency) as worker:
         health.becomes(READY)
@@ -210,7 +216,7 @@ def test_stopped_children(health: HealthProject) -> None:
         health.becomes(READY)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", EVENTLET, "solo"])
 def test_a_hung_event_loop(health: HealthProject, pool: str) -> None:
     with health.worker(pool=pool) as worker:
         health.becomes(READY)
@@ -249,6 +255,25 @@ def test_aws_is_away_at_the_start(health: HealthProject, proxy: FaultProxy) -> N
     worker.wait_until_ready()
     health.becomes(READY)
     assert worker.stop() == 0
+
+
+def test_a_connection_that_breaks_is_made_again(health: HealthProject, tmp_path: Path) -> None:
+    health.app = "breaking"
+    order = tmp_path / "break"
+    more = {"PROJ_BREAK": str(order), "PROJ_RECORD": str(tmp_path / "recording")}
+    with health.worker(pool="prefork", environment=more) as worker:
+        health.becomes(READY)
+        order.touch()
+        worker.wait_for_log("Connection to broker lost")
+        phases = set()
+
+        def again(state: WorkerState) -> bool:
+            phases.add(state.phase)
+            assert health.is_now(state)[0], state
+            return state.phase == "running" and health.is_now(state) == READY
+
+        health.state_when(again)
+        assert phases <= {"running", "reconnecting"}
 
 
 def test_a_paused_consumer(health: HealthProject) -> None:

@@ -1,0 +1,1 @@
+"""A worker in a container, with its health checks: for Docker, ECS and Kubernetes."""
