@@ -2,6 +2,7 @@
 
 It is read while anything else of the worker may hang: without a lock, and without calling into
 Celery but for attributes. Facts: celery/worker/worker.py ``WorkController``;
+``Blueprint.stop`` of celery/bootsteps.py;
 celery/concurrency/prefork.py (``_pool`` is billiard's pool, whose ``_pool`` are its processes);
 celery/worker/request.py ``execute_using_pool`` (which time limit is a task's).
 """
@@ -45,6 +46,13 @@ class WorkerView:
         self._controller = weakref.ref(controller)
         #: Its name, such as ``celery@host``.
         self.node = str(controller.hostname)
+
+    @property
+    def has_ended(self) -> bool:
+        """True once the worker is no more, though its process may go on: it was embedded."""
+        controller = self._controller()
+        done = getattr(getattr(controller, "blueprint", None), "shutdown_complete", None)
+        return controller is None or (done is not None and bool(done.is_set()))
 
     @property
     def pool_kind(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 from celery import states
+from celery.app import task
 from celery.backends.base import DisabledBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
@@ -24,6 +25,9 @@ from celery_aws.core.canary import Flight, where_stuck
 from celery_aws.core.queue_depth import QueueDepth
 from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.names import AmqpQueue
+
+#: A message may ask for a result although those of its task are ignored: in Celery 5.7, not in 5.5.
+ASKS_FOR_RESULTS = hasattr(task, "get_actual_ignore_result")
 
 #: A task of Celery's own (celery/app/builtins.py); it returns the argument that ``index`` names.
 TASK = "celery.accumulate"
@@ -97,13 +101,19 @@ def _check_backend(app: Any) -> None:
     """Refuse an app whose results nobody keeps.
 
     Raises:
-        ConfigurationError: there is no result backend.
+        ConfigurationError: there is no result backend, or workers write no result to it.
     """
     if isinstance(app.backend, DisabledBackend):
         raise ConfigurationError(
             "the canary waits for the result of its task, and this app keeps none: set "
             "result_backend, here and for the workers",
             where="result_backend",
+        )
+    if app.conf.task_ignore_result and not ASKS_FOR_RESULTS:
+        raise ConfigurationError(
+            "task_ignore_result is set, and with this version of Celery a task cannot ask for its "
+            "result all the same: the canary would never come back",
+            where="task_ignore_result",
         )
 
 

@@ -62,6 +62,11 @@ class Observer:
         self._running_since: dict[Any, float] = {}
         self._pool_down_since: float | None = None
 
+    def close(self) -> None:
+        """Look no more."""
+        if self._greenlets is not None:
+            self._greenlets.stop(0)
+
     def observe(self, now: float) -> WorkerState:
         """Return how the worker is.
 

@@ -9,6 +9,7 @@ import atexit
 import logging
 import os
 import time
+from dataclasses import replace
 from http import HTTPStatus
 
 from celery_aws.broker.worker_view import WorkerView
@@ -23,6 +24,7 @@ from celery_aws.health.state_files import (
     directories,
     remove_left_behind,
 )
+from celery_aws.health.worker_state import WorkerState
 from celery_aws.native_threads import NativeThread
 
 logger = logging.getLogger(__name__)
@@ -64,11 +66,13 @@ class Watcher(NativeThread):
     def __init__(self, worker: WorkerView, thresholds: Thresholds) -> None:
         super().__init__("celery-aws-health")
         self._thresholds = thresholds
+        self._worker = worker
         self._observer = Observer(worker)
         self._state = self._observer.observe(time.monotonic())
         pid = os.getpid()
         self._files = [StateFile(each, worker.node, pid) for each in directories(os.environ)]
         self._failing = False
+        self._blind = False
 
     def begin(self) -> None:
         """Write the first state, and start the thread."""
@@ -79,15 +83,29 @@ class Watcher(NativeThread):
 
     def end(self) -> None:
         """End the thread, and leave nothing; in a forked child it does nothing."""
-        if self.alive and self.stop(_END_SECONDS):
-            for file in self._files:
-                file.remove()
+        if self.alive:
+            self.stop(_END_SECONDS)
 
     def run(self) -> None:
-        """Write until told to end."""
-        while self.pause(WRITE_SECONDS):
-            self._state = self._observer.observe(time.monotonic())
+        """Write until told to end, or until the worker has ended."""
+        while self.pause(WRITE_SECONDS) and not self._worker.has_ended:
+            self._state = self._look()
             self._write()
+        self._observer.close()
+        atexit.unregister(self.end)
+        for file in self._files:
+            file.remove()
+
+    def _look(self) -> WorkerState:
+        now = time.monotonic()
+        try:
+            return self._observer.observe(now)
+        except Exception:
+            if not self._blind:
+                logger.critical("the health of this worker cannot be seen", exc_info=True)
+            self._blind = True
+            # A sign of life it is all the same: a bug here must not end a worker that works.
+            return replace(self._state, written_at=now)
 
     def live_page(self) -> Answer:
         """Answer whether the worker lives: 200 or 503."""

@@ -12,6 +12,7 @@ from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 
 from celery_aws.cli import aws
+from celery_aws.cli.canary import ASKS_FOR_RESULTS
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.workers.conftest import Project
 
@@ -39,7 +40,7 @@ def lost(client: Celery, *arguments: str) -> Any:
 @pytest.mark.worker
 @pytest.mark.oldest
 def test_it_comes_back_and_leaves_nothing(project: Project) -> None:
-    project.configure(task_ignore_result=True)
+    project.configure(task_ignore_result=ASKS_FOR_RESULTS)
     client = project.client()
     with project.worker(pool="solo"):
         ended = canary(client, "--json")
@@ -68,7 +69,7 @@ def test_no_worker_has_taken_it(project: Project) -> None:
 
 @pytest.mark.worker
 def test_the_worker_is_busy(project: Project) -> None:
-    client = project.client(task_ignore_result=True)
+    client = project.client()
     worker = project.worker(pool="solo", arguments=["--prefetch-multiplier", "2"])
     with worker:
         task = client.send_task("proj.work", (4.0,))
@@ -101,7 +102,16 @@ def test_without_a_result_backend_it_cannot_be_done(project: Project) -> None:
     assert "set result_backend" in ended.stderr
 
 
-def test_who_may_not_send_is_told_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_that_wants_no_results_is_refused_where_it_would_get_none(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("celery_aws.cli.canary.ASKS_FOR_RESULTS", False)
+    ended = canary(project.client(task_ignore_result=True))
+    assert ended.exit_code == 2
+    assert "task_ignore_result is set" in ended.stderr
+
+
+def test_who_reaches_nobody_is_told_so(project: Project) -> None:
     nowhere = {"broker_url": "aws+sqs://localhost:1"}
     ended = canary(project.client(**nowhere))
     assert ended.exit_code == 3

@@ -1,5 +1,6 @@
 """A view of stand-ins for Celery's objects; real workers are in tests/integration."""
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ class Controller:
         self.hostname = "one@host"
         self.pool = pool
         self.time_limit = time_limit
-        self.blueprint = SimpleNamespace(state=RUN)
+        self.blueprint = SimpleNamespace(state=RUN, shutdown_complete=threading.Event())
 
 
 class Request:
@@ -55,6 +56,14 @@ def test_phases() -> None:
     assert view.phase(status(loop_turned_at=1.0, loop_connected=True)) == "stopping"
 
 
+def test_one_that_is_embedded_ends_before_its_process() -> None:
+    controller = Controller()
+    view = WorkerView(controller)
+    assert not view.has_ended
+    controller.blueprint.shutdown_complete.set()
+    assert view.has_ended
+
+
 @pytest.mark.parametrize("flag", ["should_stop", "should_terminate"])
 def test_a_flag_of_celerys_is_a_shutdown(flag: str, monkeypatch: pytest.MonkeyPatch) -> None:
     controller = Controller()
@@ -65,6 +74,7 @@ def test_a_flag_of_celerys_is_a_shutdown(flag: str, monkeypatch: pytest.MonkeyPa
 def test_a_worker_that_is_no_more_has_stopped() -> None:
     view = WorkerView(Controller())
     assert view.phase(status(loop_turned_at=1.0, loop_connected=True)) == "stopping"
+    assert view.has_ended
     assert view.children() == (0, ())
     assert (view.pool_kind, view.slots, view.is_green) == ("none", 0, False)
 

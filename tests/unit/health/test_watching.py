@@ -32,13 +32,19 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def watcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
+def view() -> StillView:
+    return StillView(phase="starting")
+
+
+@pytest.fixture
+def watcher(view: StillView, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
     ends: list[object] = []
     monkeypatch.setattr("atexit.register", ends.append)
-    watcher = Watcher(StillView(phase="starting"), Thresholds())
+    monkeypatch.setattr("atexit.unregister", ends.remove)
+    watcher = Watcher(view, Thresholds())
     yield watcher
     watcher.end()
-    assert ends in ([], [watcher.end])
+    assert ends == []
 
 
 def test_it_writes_at_once_and_then_again_and_leaves_nothing(
@@ -51,7 +57,8 @@ def test_it_writes_at_once_and_then_again_and_leaves_nothing(
         assert time.monotonic() < deadline
         time.sleep(0.001)
     watcher.end()
-    assert list(directory.iterdir()) == []
+    assert gone(directory)
+    assert not watcher.alive
 
 
 def test_a_forked_child_neither_writes_nor_removes(watcher: Watcher, directory: Path) -> None:
@@ -62,6 +69,34 @@ def test_a_forked_child_neither_writes_nor_removes(watcher: Watcher, directory: 
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert len(list(directory.iterdir())) >= 1
+
+
+def gone(directory: Path) -> bool:
+    """Wait until there is no state any more."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while list(directory.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return not list(directory.iterdir())
+
+
+def test_it_ends_with_a_worker_whose_process_goes_on(
+    view: StillView, watcher: Watcher, directory: Path
+) -> None:
+    watcher.begin()
+    view.facts["ended"] = True
+    assert gone(directory)
+    assert watcher.stop(PATIENCE_SECONDS)
+
+
+def test_a_bug_of_the_watcher_ends_no_worker(
+    view: StillView, watcher: Watcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    view.facts["running"] = None
+    before = watcher._state.written_at
+    states = [watcher._look() for _ in range(2)]
+    assert [each.phase for each in states] == ["starting", "starting"]
+    assert before < states[0].written_at < states[1].written_at
+    assert caplog.messages == ["the health of this worker cannot be seen"]
 
 
 def test_its_pages_say_what_the_probe_says(watcher: Watcher) -> None:

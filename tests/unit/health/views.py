@@ -19,8 +19,13 @@ class StillView(WorkerView):
             "phase": "running",
             "pids": (),
             "running": [],
+            "ended": False,
             **facts,
         }
+
+    @property
+    def has_ended(self) -> bool:
+        return bool(self.facts["ended"])
 
     @property
     def pool_kind(self) -> str:
