@@ -13,6 +13,7 @@ Not ``http.server``: under gevent and eventlet its sockets are those of the even
 watched here, and it lets a client that sends nothing wait for ever.
 """
 
+import _socket
 import json
 import logging
 import os
@@ -116,7 +117,8 @@ class HttpEndpoint:
         if self._listener is not None:
             return
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        listener = unpatched("socket", "socket")(family, socket.SOCK_STREAM)
+        # Python's own is one of greenlets where these are in use, or makes some at each accept.
+        listener = _socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.address, self._wanted_port))
@@ -147,7 +149,8 @@ class HttpEndpoint:
         pause = unpatched("time", "sleep")
         while self._listener is listener:
             try:
-                connection, _ = listener.accept()
+                descriptor, _ = listener._accept()  # noqa: SLF001
+                connection = _socket.socket(fileno=descriptor)
             except OSError:
                 # Stopped; or no descriptor is free, and the loop must not spin until one is.
                 pause(ACCEPT_PAUSE_SECONDS)

@@ -286,7 +286,10 @@ def test_a_paused_consumer(health: HealthProject) -> None:
         health.becomes(READY)
 
 
-def test_the_endpoint_answers_as_the_probe_does(health: HealthProject, port: int) -> None:
+@pytest.mark.parametrize("pool", ["prefork", "gevent", EVENTLET])
+def test_the_endpoint_answers_as_the_probe_does(
+    health: HealthProject, port: int, pool: str
+) -> None:
     def status(path: str) -> int:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
@@ -300,7 +303,7 @@ def test_the_endpoint_answers_as_the_probe_does(health: HealthProject, port: int
             return int(error.code)
 
     environment = {"CELERY_AWS_HEALTH_PORT": str(port)}
-    with health.worker(pool="gevent", environment=environment) as worker:
+    with health.worker(pool=pool, environment=environment) as worker:
         health.becomes(READY)
         assert (status("/live"), status("/ready")) == (200, 200)
         worker.send_signal(signal.SIGUSR2)
