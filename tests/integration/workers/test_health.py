@@ -198,6 +198,18 @@ def test_a_stopped_parent(health: HealthProject, pool: str) -> None:
         assert health.probe("--live").returncode == 1
         worker.send_signal(signal.SIGCONT)
         health.becomes(READY)
+    assert list(health.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_a_cold_shutdown_leaves_nothing_either(health: HealthProject, pool: str) -> None:
+    client = health.client(task_ignore_result=True)
+    with health.worker(pool=pool) as worker:
+        task = client.send_task("proj.work", (3.0,))
+        health.state_when(lambda state: state.task is not None)
+        worker.stop(signal.SIGQUIT)
+        assert task.id in worker.log
+    assert list(health.directory.iterdir()) == []
 
 
 def test_stopped_children(health: HealthProject) -> None:
