@@ -3,6 +3,7 @@
 The thresholds are scaled: seconds where the defaults are minutes.
 """
 
+import json
 import signal
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_worker_from_its_start_to_its_end(health: HealthProject) -> None:
         assert (state.pool.kind, state.pool.wanted) == ("prefork", 2)
         assert sorted(state.pool.pids) == worker.children()
         assert state.leases_held > 2
+        assert "proj.work" not in json.dumps(state.as_json()), "it says nothing of tasks"
         worker.send_signal(signal.SIGTERM)
         verdict = health.becomes(LIVE)
         assert verdict.reasons == ("it is shutting down",)

@@ -1,6 +1,8 @@
 """What runs in a worker begins once, and only in a worker of ours."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from types import SimpleNamespace
@@ -107,3 +109,15 @@ def test_a_part_that_fails_keeps_no_other_from_its_work(
 def test_every_part_can_be_started() -> None:
     for name in worker_parts.WORKER_PARTS:
         assert callable(import_module(name).start)
+
+
+def test_a_client_loads_nothing_of_it() -> None:
+    program = (
+        "import sys; from celery import Celery; import celery.worker.state; "
+        "Celery(broker='aws+sqs://').connection().transport; "
+        f"print([name for name in {worker_parts.WORKER_PARTS} if name in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ended.stdout == "[]\n"
