@@ -41,6 +41,7 @@ from celery_aws.broker.early_messages import EarlyMessages
 from celery_aws.broker.large_messages import LargeMessages, large_messages
 from celery_aws.broker.last_polls import LAST_POLL_SECONDS, LastPolls
 from celery_aws.broker.leases import Leases
+from celery_aws.broker.loop_life import LoopLife
 from celery_aws.broker.message import Receipt
 from celery_aws.broker.mingling import let_mingle
 from celery_aws.broker.movers import Movers
@@ -49,7 +50,6 @@ from celery_aws.broker.receiver import Receiver
 from celery_aws.broker.reception import Reception
 from celery_aws.broker.rejections import Rejections
 from celery_aws.broker.revoked_tasks import RevokedTasks
-from celery_aws.broker.status import delivery_record
 from celery_aws.broker.transient_consumers import TransientDelivery
 from celery_aws.broker.worker_start import note_workers, worker_connects
 from celery_aws.clock import Clock, SystemClock
@@ -70,9 +70,6 @@ DELIVERIES_PER_TURN = 50
 #: Seconds that closing a connection takes at most, however long AWS does not answer, unless it has
 #: longer to wait for polls; a container has 30 s by default.
 CLOSE_SECONDS = 25.0
-
-#: Seconds between two signs of life of a worker's event loop.
-TICK_SECONDS = 1.0
 
 
 #: The kinds of exchange that need no coordination table.
@@ -134,17 +131,15 @@ class Transport(virtual.Transport):
             on_deleted=self._remove_objects,
         )
         self.worker = CeleryWorker(self, self._shutdown_begins, self._start_movers)
+        note_workers()
+        self._loop_life = LoopLife(self.worker, self.clock)
         #: Queues that end with the connection.
         self.exclusive_queues: set[AmqpQueue] = set()
         if self.options.coordination_table is False:
             # Celery's worker looks here whether there is remote control.
             self.implements = self.implements.extend(exchange_type=_WITHOUT_TABLE)
         let_mingle(gossip=self.options.gossip, control=self.options.coordination_table is not False)
-        note_workers()
         self._loop: Any = None
-        #: What lets the loop give signs of life; and it has given one.
-        self._ticking: Any = None
-        self._turned = False
         #: The worker's event loop turns: nothing that it calls may wait for AWS.
         self.in_event_loop = False
         self._unstarted: list[Receiver] = []
@@ -282,7 +277,7 @@ class Transport(virtual.Transport):
         if self._loop is not None:
             self._loop.remove_reader(self.buffer.fileno())
             self._loop, self.in_event_loop = None, False
-        self._loop_ends()
+        self._loop_life.ends()
         deadline = self.clock.monotonic() + CLOSE_SECONDS
         self.declarations.stop(0)
         self._stop_movers(0)
@@ -324,7 +319,7 @@ class Transport(virtual.Transport):
             TimeoutError: nothing came within ``timeout`` seconds.
         """
         self._start_receivers()
-        self._loop_turns()
+        self._loop_life.shows()
         if not self.buffer.wait(timeout):
             raise TimeoutError
         self._deliver_up_to(1)
@@ -378,23 +373,8 @@ class Transport(virtual.Transport):
     def _begin_turning(self) -> None:
         self.in_event_loop = self._loop is not None
         if self._loop is not None:
-            self._loop_turns()
-            self._ticking = self._loop.call_repeatedly(TICK_SECONDS, self._loop_turns)
+            self._loop_life.begins(self._loop)
         self._start_receivers()
-
-    def _loop_turns(self) -> None:
-        """Give a sign of life, if it is a worker's loop and not that of its remote control."""
-        if self.worker.present:
-            self._turned = True
-            delivery_record().loop_turned(self.clock.monotonic())
-
-    def _loop_ends(self) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
-        if self._turned:
-            self._turned = False
-            delivery_record().loop_lost()
 
     def _start_receivers(self) -> None:
         unstarted, self._unstarted = self._unstarted, []
@@ -429,10 +409,9 @@ class Transport(virtual.Transport):
                 delivery = None if self.worker.stopping else self.buffer.take()
                 if delivery is None:
                     return
-                # Before and after: a solo pool works meanwhile, on one task of many.
-                self._loop_turns()
+                self._loop_life.shows()
                 delivery.receiver.deliver(delivery)
-                self._loop_turns()
+                self._loop_life.shows()
                 if isinstance(delivery, TransientDelivery):
                     # What one command asks the loop to do is done before the next one: the loop
                     # has no order (kombu/asynchronous/hub.py, ``_ready`` is a set).

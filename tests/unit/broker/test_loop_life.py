@@ -8,8 +8,8 @@ from kombu import Connection, Consumer
 from kombu.asynchronous import Hub
 
 from celery_aws.broker.celery_worker import CeleryWorker
+from celery_aws.broker.loop_life import TICK_SECONDS
 from celery_aws.broker.status import DeliveryRecord, delivery_record
-from celery_aws.broker.transport import TICK_SECONDS
 from celery_aws.testing.clock import FakeClock
 from tests.unit.broker.conftest import PATIENCE_SECONDS, TASKS, Connect
 
