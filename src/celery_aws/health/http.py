@@ -119,6 +119,7 @@ class HttpEndpoint:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         # Python's own is one of greenlets where these are in use, or makes some at each accept.
         listener = _socket.socket(family, socket.SOCK_STREAM)
+        listener = unpatched("socket", "socket")(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.address, self._wanted_port))
@@ -151,6 +152,7 @@ class HttpEndpoint:
             try:
                 descriptor, _ = listener._accept()  # noqa: SLF001
                 connection = _socket.socket(fileno=descriptor)
+                connection, _ = listener.accept()
             except OSError:
                 # Stopped; or no descriptor is free, and the loop must not spin until one is.
                 pause(ACCEPT_PAUSE_SECONDS)
