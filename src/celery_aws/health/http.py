@@ -153,6 +153,7 @@ class HttpEndpoint:
                 descriptor, _ = listener._accept()  # noqa: SLF001
                 connection = _socket.socket(fileno=descriptor)
                 connection, _ = listener.accept()
+                connection = _accepted(listener)
             except OSError:
                 # Stopped; or no descriptor is free, and the loop must not spin until one is.
                 pause(ACCEPT_PAUSE_SECONDS)
@@ -174,6 +175,16 @@ class HttpEndpoint:
                 # A forked child may hold a copy, which would keep the client waiting.
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+
+
+def _accepted(listener: Any) -> Any:
+    """Return the next connection. ``accept`` would make it of a class that gevent has replaced.
+
+    Raises:
+        OSError: there will be none, or no descriptor is free.
+    """
+    descriptor, _ = listener._accept()  # noqa: SLF001 - what socket.accept is made of
+    return unpatched("socket", "socket")(fileno=descriptor)
 
 
 def converse(connection: Any, pages: Mapping[str, Page]) -> None:
