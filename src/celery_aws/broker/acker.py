@@ -347,6 +347,7 @@ class Acker(BackgroundThread):
             self._on_deleted(deleted)
 
     def _try_again(self, batch: Batch, outcome: Outcome) -> None:
+        self._record.count("settled_later", sum(map(len, outcome.again)))
         pause = _BACKOFF.wait_seconds(batch.attempt, self._jitter)
         failures = batch.attempt + 1
         if is_worth_logging(failures):

@@ -2,11 +2,13 @@
 
 import os
 import socket
+from functools import partial
 
 from celery_aws.aws.sqs import QueueService
 from celery_aws.broker.coordination import Coordination
 from celery_aws.broker.directory import QueueDirectory
 from celery_aws.broker.reaper import Reaper
+from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
 from celery_aws.control.inbox_queue import InboxQueue
 from celery_aws.core.inboxes import is_inbox_name
@@ -76,6 +78,7 @@ class Movers:
             outbox=Outbox(schedule, self._destinations, self._clock),
             clock=self._clock,
             chores=[self._reaper(coordination)] if lane is STANDARD else (),
+            on_moved=partial(delivery_record().count, "moved"),
         )
 
     def _reaper(self, coordination: Coordination) -> Reaper:

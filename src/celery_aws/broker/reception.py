@@ -118,7 +118,7 @@ class Reception:
             self._directory.forget(queue)
             raise
         answered_at, now = self.clock.monotonic(), self.clock.now()
-        self._record.count("received", len(messages))
+        self._record.count_poll(len(messages))
         if not messages:
             return Received(answered_at=now)
         receipts = [Receipt.of(message, queue=queue, address=address) for message in messages]

@@ -24,16 +24,20 @@ T = TypeVar("T")
 
 #: What is counted, in messages; and events.
 Counted = Literal[
+    "polls",
+    "empty_polls",
     "received",
     "deleted",
     "given_back",
     "unsettled",
+    "settled_later",
     "extended",
     "leases_lost",
     "discarded",
     "known",
     "expired",
     "put_off",
+    "moved",
     "events_dropped",
 ]
 
@@ -47,10 +51,13 @@ class DeliveryStatus:
             a poll (aware, UTC), None if it never did. Of several consumers the one that waits
             longest.
         held: messages whose leases are extended here: prefetched, held or running.
-        received: messages received since the process began; so are the counts below.
+        polls: receives that SQS answered since the process began; so are the counts below.
+        empty_polls: those of them that brought nothing.
+        received: messages received.
         deleted: messages deleted, after their acknowledgement.
         given_back: messages made visible to other workers.
         unsettled: messages that could neither be deleted nor given back.
+        settled_later: deletes and give-backs of a message that failed, and were tried again.
         extended: extensions of leases.
         leases_lost: leases that ended although somebody here had the message; its task may run,
             or have run, a second time.
@@ -58,6 +65,7 @@ class DeliveryStatus:
         known: messages received again while they were worked on here, and not delivered again.
         expired: messages deleted, because they had waited for longer than their ``expiration``.
         put_off: messages that came long before their eta, and were sent on to wait for it.
+        moved: parked tasks that were moved to SQS.
         events_dropped: events for monitors that could not be sent.
         receivers: what each receiver of this process does, one a consumer and queue.
         loop_turned_at: when a worker's event loop last turned here, or delivered, by the monotonic
@@ -68,16 +76,20 @@ class DeliveryStatus:
 
     last_polls: Mapping[str, datetime | None]
     held: int
+    polls: int = 0
+    empty_polls: int = 0
     received: int = 0
     deleted: int = 0
     given_back: int = 0
     unsettled: int = 0
+    settled_later: int = 0
     extended: int = 0
     leases_lost: int = 0
     discarded: int = 0
     known: int = 0
     expired: int = 0
     put_off: int = 0
+    moved: int = 0
     events_dropped: int = 0
     receivers: tuple[ReceiverStatus, ...] = ()
     loop_turned_at: float | None = None
@@ -100,6 +112,13 @@ class DeliveryRecord:
         """Count messages."""
         with self._lock:
             self._counts[what] += messages
+
+    def count_poll(self, messages: int) -> None:
+        """Count a receive that SQS answered with so many messages."""
+        with self._lock:
+            self._counts["polls"] += 1
+            self._counts["received"] += messages
+            self._counts["empty_polls"] += not messages
 
     def add_receiver(self, receiver: "Receiver") -> None:
         """Tell of a receiver from now on, for as long as it polls."""

@@ -60,6 +60,7 @@ class Mover(BackgroundThread):
         outbox: sends them.
         clock: says what is due, and measures pauses.
         chores: what else one process of all does, between its turns.
+        on_moved: is told after each turn how many tasks it moved, if any.
         jitter: random numbers for pauses after failures.
     """
 
@@ -72,10 +73,12 @@ class Mover(BackgroundThread):
         outbox: Outbox,
         clock: Clock,
         chores: Sequence[Chore] = (),
+        on_moved: Callable[[int], None] = lambda _: None,
         jitter: Random = random.random,
     ) -> None:
         super().__init__(f"celery-aws-mover-{lane.name}")
         self._chores = chores
+        self._on_moved = on_moved
         self._lane = lane
         self._schedule = schedule
         self._lease = lease
@@ -195,6 +198,7 @@ class Mover(BackgroundThread):
         else:
             count = self._move_shards(markers, until)
         if count:
+            self._on_moved(count)
             logger.debug("moved %s parked task(s) (%s) to SQS", count, self._lane.name)
         self._tidy(markers)
 
