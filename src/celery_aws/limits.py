@@ -140,3 +140,13 @@ IAM_ROLE_INLINE_CHARACTERS = 10_240
 
 #: Managed policies that may be attached to one role, unless the quota was raised.
 IAM_ROLE_POLICY_COUNT = 10
+# CloudWatch: "Specification: Embedded metric format" in the user guide, read on 2026-11-23.
+
+#: Metrics that one directive names.
+EMF_METRICS = 100
+
+#: Dimensions of one metric.
+EMF_DIMENSIONS = 30
+
+#: Seconds between CloudWatch's metrics of SQS ("Available CloudWatch metrics for Amazon SQS").
+CLOUDWATCH_SQS_SECONDS = 60

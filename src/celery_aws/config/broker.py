@@ -13,6 +13,7 @@ from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
     BucketText,
     Bytes,
+    EmfSeconds,
     Flag,
     HeartbeatSeconds,
     HighestPriority,
@@ -194,6 +195,18 @@ class BrokerOptions(AccessOptions):
             outside of the pod's loopback: ``0.0.0.0`` lets them in, and whoever else reaches it.
         health_port: of that endpoint. Default: there is none. ``CELERY_AWS_HEALTH_PORT`` and
             ``CELERY_AWS_HEALTH_ADDRESS`` in the environment are stronger.
+        metrics_port: TCP port on which a worker shows its metrics to Prometheus, at ``/metrics``.
+            Needs ``celery-aws[metrics]``. ``CELERY_AWS_METRICS_PORT`` is stronger: workers on one
+            machine need a port each. Default: no port.
+        metrics_address: IP address of this machine to listen on for that; ``0.0.0.0`` is all. Who
+            asks there learns names of queues, tasks and tables. ``CELERY_AWS_METRICS_ADDRESS`` is
+            stronger.
+        metrics_emf: file to which a worker appends its metrics, in CloudWatch's embedded metric
+            format, a line each; ``-`` is the standard output. CloudWatch asks for each metric
+            ($0.30 a month). ``CELERY_AWS_METRICS_EMF`` is stronger. Default: nowhere.
+        metrics_emf_seconds: how often it does.
+        metrics_opentelemetry: let OpenTelemetry's global meter provider observe a worker's metrics.
+            Needs ``celery-aws[opentelemetry]``, and an exporter that you set up.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -239,6 +252,11 @@ class BrokerOptions(AccessOptions):
     health: Flag = True
     health_address: Text = "127.0.0.1"
     health_port: Port | None = None
+    metrics_port: Port | None = None
+    metrics_address: Text = "127.0.0.1"
+    metrics_emf: Text | None = None
+    metrics_emf_seconds: EmfSeconds = 60.0
+    metrics_opentelemetry: Flag = False
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

@@ -161,4 +161,10 @@ StsDuration = whole_number(STS_DURATION_SECONDS_MIN, STS_DURATION_SECONDS_MAX, "
 TtlSeconds = whole_number(-1, None, "seconds; -1 is for ever")
 LeaseSeconds = whole_number(2, 86_400, "seconds")
 HeartbeatSeconds = whole_number(1, 3_600, "seconds")
+EmfSeconds = Annotated[
+    float,
+    BeforeValidator(_not_bool),
+    Field(ge=1, allow_inf_nan=False),
+    Allowed("a number of at least 1 (seconds)"),
+]
 Port = whole_number(1, 65_535, "a TCP port")

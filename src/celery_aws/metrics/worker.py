@@ -1,0 +1,140 @@
+"""The metrics of a worker, shown to whoever the settings name; nothing runs where they name nobody.
+
+Runs in the worker's main process, from the moment that it is ready to the end of its process.
+"""
+
+import atexit
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from celery_aws.background import BackgroundThread
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.errors import ConfigurationError
+from celery_aws.health.http import HttpEndpoint
+from celery_aws.metrics.bounded_names import BoundedNames
+from celery_aws.metrics.emf import EmfFormat
+from celery_aws.metrics.emf_writer import EmfWriter, line_writer
+from celery_aws.metrics.process_source import DeliverySource, UsageSource
+from celery_aws.metrics.samples import Sources
+from celery_aws.metrics.settings import MetricsSettings, metrics_settings
+from celery_aws.metrics.snapshot import Snapshot
+from celery_aws.metrics.tally import Tally
+from celery_aws.metrics.task_observer import TaskObserver
+from celery_aws.metrics.worker_source import WorkerSource
+from celery_aws.names import TableName
+from celery_aws.process import PerProcess
+from celery_aws.results import DynamoDBBackend
+from celery_aws.results.settings import result_settings
+
+logger = logging.getLogger(__name__)
+
+#: Where the page for Prometheus is.
+PATH = "/metrics"
+
+#: Seconds for the last documents of a worker that ends.
+LAST_DOCUMENTS_SECONDS = 2.0
+
+
+class WorkerMetrics:
+    """The metrics of this process's worker.
+
+    Args:
+        consumer: Celery's.
+        settings: who is shown them.
+    """
+
+    def __init__(self, consumer: Any, settings: MetricsSettings) -> None:
+        self._settings = settings
+        tally, worker = Tally(), WorkerSource(consumer)
+        self.observer = TaskObserver(tally, BoundedNames(worker.queues))
+        self._source = Sources(
+            [tally, worker, DeliverySource(), UsageSource(results_table(consumer.app))]
+        )
+        self.snapshot = Snapshot(self._source)
+        self._threads: list[BackgroundThread] = []
+
+    def start(self) -> None:
+        """Begin to count, and to show. What cannot be shown is logged; the worker works on."""
+        self.observer.connect()
+        self.snapshot.take()
+        self.snapshot.start()
+        self._threads.append(self.snapshot)
+        atexit.register(self.stop)
+        for show in (self._show_prometheus, self._show_emf, self._show_opentelemetry):
+            _try(show)
+
+    def stop(self) -> None:
+        """End what writes, with the last of what there was to count."""
+        for thread in self._threads:
+            thread.stop(LAST_DOCUMENTS_SECONDS)
+
+    def _show_prometheus(self) -> None:
+        if self._settings.port is None:
+            return
+        # Only here: it needs an extra.
+        from celery_aws.metrics.prometheus import Page  # noqa: PLC0415
+
+        endpoint = HttpEndpoint(
+            self._settings.address, self._settings.port, {PATH: Page(self.snapshot)}
+        )
+        endpoint.start()
+        self._endpoint = endpoint
+        logger.info("metrics at http://%s:%s%s", endpoint.address, endpoint.port, PATH)
+
+    def _show_emf(self) -> None:
+        if self._settings.emf is None:
+            return
+        writer = EmfWriter(
+            self._source,
+            line_writer(self._settings.emf),
+            form=EmfFormat(),
+            every_seconds=self._settings.emf_seconds,
+        )
+        writer.start()
+        self._threads.append(writer)
+
+    def _show_opentelemetry(self) -> None:
+        if self._settings.opentelemetry:
+            from celery_aws.metrics.opentelemetry import observe  # noqa: PLC0415
+
+            observe(self.snapshot)
+
+
+_metrics: PerProcess[str, WorkerMetrics] = PerProcess()
+
+
+def worker_ready(consumer: Any, options: BrokerOptions) -> None:
+    """Show the metrics of a worker that is ready, if anybody is to be shown them.
+
+    Args:
+        consumer: Celery's.
+        options: of its broker.
+
+    Raises:
+        ConfigurationError: a variable of the environment makes no sense.
+    """
+    settings = metrics_settings(options, os.environ)
+    if settings.anybody:
+        _metrics.get("metrics", lambda: _started(consumer, settings))
+
+
+def results_table(app: Any) -> TableName | None:
+    """Return where an app stores results, or None if that is not DynamoDB by this package."""
+    if not isinstance(app.backend, DynamoDBBackend):
+        return None
+    return result_settings(app.conf.result_backend, app.conf).table
+
+
+def _try(show: Callable[[], None]) -> None:
+    try:
+        show()
+    except (ConfigurationError, OSError) as error:
+        logger.error("the worker's metrics are not shown: %s", error)  # noqa: TRY400
+
+
+def _started(consumer: Any, settings: MetricsSettings) -> WorkerMetrics:
+    metrics = WorkerMetrics(consumer, settings)
+    metrics.start()
+    return metrics
