@@ -23,7 +23,7 @@ COMMANDS = {
     "dlq": "Look at dead letters, send them back, or delete them.",
     "doctor": "Find what is wrong with queues, tables, rights and settings.",
     "canary": "Send a task and wait for its result, and say where it got stuck.",
-    "exporter": "Show metrics of queues, tasks and workers to Prometheus or CloudWatch.",
+    "exporter": "Show metrics to Prometheus, CloudWatch or OpenTelemetry.",
     "flower": "Run Flower, with the queues on its broker page.",
     "iam": "Print what processes have to be allowed on AWS, and check it.",
     "canary": "Send a task and wait for its result, and say where it got stuck.",
