@@ -15,6 +15,7 @@ import pytest
 from celery_aws.local.output import ProcessOutput, spawn
 from tests.integration.metrics.scraping import Scraper, value
 from tests.integration.workers.conftest import HERE, PATIENCE_SECONDS, Project
+from tests.unit.metrics.emf_schema import check
 
 pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
@@ -143,6 +144,8 @@ def test_documents_for_cloudwatch(project: Project, tmp_path: Path) -> None:
         running.scraper.wait_for(lambda scrape: value(scrape, "celery_queue_length") == 1)
         assert running.end() == 0
     documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for each in documents:
+        check(each)
     (of_queue,) = [each for each in documents if each.get("queue_name") == "celery"]
     assert of_queue["service"] == "shop"
     assert of_queue["celery_aws_queue_messages_visible"] == 1

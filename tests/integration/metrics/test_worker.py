@@ -2,6 +2,8 @@
 
 import json
 import re
+import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from celery.exceptions import TaskRevokedError
 from celery_aws import create_table
 from tests.integration.metrics.scraping import Scraper, value
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.unit.metrics.emf_schema import check
 
 pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
@@ -117,8 +120,22 @@ def test_a_worker_writes_documents_and_the_last_at_its_end(
             each.get(timeout=PATIENCE_SECONDS)
         assert worker.stop() == 0
     documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for each in documents:
+        check(each)
     told = [each for each in documents if each.get("queue_name") == "celery"]
     assert sum(each.get(SUCCEEDED, 0) for each in told) == 3
+
+
+def test_one_port_answers_probes_and_scrapes(project: Project, free_port: int) -> None:
+    port = {"health_port": free_port, "metrics_port": free_port}
+    project.configure(broker_transport_options=port)
+    with project.worker(pool="solo") as worker:
+        url = f"http://127.0.0.1:{free_port}"
+        assert value(Scraper(f"{url}/metrics").scrape(), "celery_worker_up") == 1
+        with urllib.request.urlopen(f"{url}/live", timeout=PATIENCE_SECONDS) as answer:
+            assert answer.status == HTTPStatus.OK
+        assert worker.stop() == 0
+    assert "not shown" not in worker.log
 
 
 def test_without_being_asked_to_a_worker_shows_nothing(project: Project, free_port: int) -> None:
