@@ -60,10 +60,16 @@ WORKER_TASKS_ACTIVE: Final = gauge(
     "celery_worker_tasks_active", "Tasks that run on a worker now.", "hostname"
 )
 QUEUE_LENGTH: Final = gauge(
-    "celery_queue_length", "Messages of a queue that a worker may receive now.", "queue_name"
+    "celery_queue_length",
+    "Messages of a queue that a worker may receive now.",
+    "queue_name",
+    in_cloudwatch=False,
 )
 ACTIVE_CONSUMER_COUNT: Final = gauge(
-    "celery_active_consumer_count", "Consumers of a queue: one for each worker.", "queue_name"
+    "celery_active_consumer_count",
+    "Consumers of a queue: one for each worker.",
+    "queue_name",
+    in_cloudwatch=False,
 )
 ACTIVE_WORKER_COUNT: Final = gauge(
     "celery_active_worker_count", "Workers that consume a queue.", "queue_name"
@@ -128,7 +134,7 @@ LAST_READ: Final = gauge(
     "When the exporter last read something (Unix time).",
     "what",
     unit="seconds",
-    adds_up=False,
+    in_cloudwatch=False,
 )
 
 POLLS: Final = counter("celery_aws_polls_total", "Receives that SQS answered.")
@@ -140,7 +146,7 @@ LAST_POLL: Final = gauge(
     "When SQS last answered a receive of a queue (Unix time; 0 for never).",
     "queue_name",
     unit="seconds",
-    adds_up=False,
+    in_cloudwatch=False,
 )
 MESSAGES_HELD: Final = gauge(
     "celery_aws_messages_held", "Messages whose leases are kept: prefetched, waiting or running."

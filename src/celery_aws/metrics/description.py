@@ -25,8 +25,8 @@ class Metric:
         help: one sentence.
         labels: what its values are told apart by, in the order in which samples give them.
         unit: ``seconds`` or ``1`` for numbers of things.
-        adds_up: values with different labels may be added up. CloudWatch is only told of metrics
-            whose values may, because there each label's value is a metric that is paid for.
+        in_cloudwatch: whether CloudWatch is told, where each metric is paid for: not what cannot be
+            added up over labels, nor what another metric says.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     unit: str = "1"
-    adds_up: bool = True
+    in_cloudwatch: bool = True
 
 
 def counter(name: str, help_text: str, *labels: str) -> Metric:
@@ -42,10 +42,17 @@ def counter(name: str, help_text: str, *labels: str) -> Metric:
     return Metric(name=name, kind=Kind.COUNTER, help=help_text, labels=labels)
 
 
-def gauge(name: str, help_text: str, *labels: str, unit: str = "1", adds_up: bool = True) -> Metric:
+def gauge(
+    name: str, help_text: str, *labels: str, unit: str = "1", in_cloudwatch: bool = True
+) -> Metric:
     """Return a gauge."""
     return Metric(
-        name=name, kind=Kind.GAUGE, help=help_text, labels=labels, unit=unit, adds_up=adds_up
+        name=name,
+        kind=Kind.GAUGE,
+        help=help_text,
+        labels=labels,
+        unit=unit,
+        in_cloudwatch=in_cloudwatch,
     )
 
 

@@ -85,7 +85,7 @@ class EmfDocuments:
         """Yield queue, name, unit and value of all that CloudWatch is to be told."""
         now: dict[_Series, float] = {}
         for sample in samples:
-            if not sample.metric.adds_up:
+            if not sample.metric.in_cloudwatch:
                 continue
             for name, unit, value in _parts(sample):
                 grown = self._grown(sample, name, value, now)

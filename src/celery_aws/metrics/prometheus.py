@@ -19,13 +19,16 @@ try:
         GaugeMetricFamily,
         HistogramMetricFamily,
     )
-    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client.exposition import generate_latest
     from prometheus_client.metrics_core import Metric as Family
 except ModuleNotFoundError as error:
     raise ConfigurationError(
         'metrics for Prometheus need prometheus-client: pip install "celery-aws[metrics]"',
         where="metrics_port",
     ) from error
+
+#: The text format that every Prometheus reads; newer ones differ only in names that are no ASCII.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 #: What prometheus-client puts behind the name of a counter by itself.
 _TOTAL = "_total"
@@ -49,7 +52,7 @@ class Page:
 
     def __call__(self) -> Answer:
         """Return the page. Costs no request."""
-        return Answer(body=generate_latest(self), content_type=CONTENT_TYPE_LATEST)
+        return Answer(body=generate_latest(self), content_type=CONTENT_TYPE)
 
 
 def families(samples: Iterable[Sample]) -> Iterator[Family]:

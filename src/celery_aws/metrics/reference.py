@@ -23,8 +23,9 @@ Names that begin with `celery_` and not with `celery_aws_` are those of the
 """
 
 _TAIL = """
-CloudWatch is told of all but the two that end in `_timestamp_seconds`, with `queue_name` as the
-only dimension; counters and histograms are what was added since the last document, a histogram is
+CloudWatch is told of all but the two that end in `_timestamp_seconds`, and the two that say what
+another says (`celery_queue_length`, `celery_active_consumer_count`); `queue_name` is the only
+dimension; counters and histograms are what was added since the last document, a histogram is
 `..._sum` and `..._count`. OpenTelemetry's instruments have the same names, counters without
 `_total`; a histogram is two counters, `..._sum` and `..._count`.
 """

@@ -59,7 +59,8 @@ class TaskObserver:
         self._exceptions = BoundedNames()
 
     def connect(self) -> None:
-        """Begin; again does nothing."""
+        """Begin, in place of who observed a worker of this process before."""
+        self.disconnect()
         signals.task_received.connect(self.on_received, weak=False, dispatch_uid=_UID)
         signals.task_revoked.connect(self.on_revoked, weak=False, dispatch_uid=_UID)
 

@@ -77,7 +77,10 @@ def test_a_scrape_tells_of_tasks_queues_and_workers(project: Project) -> None:
             )
 
         found = running.scraper.wait_for(all_told)
+        assert len(project.inboxes()) == 2
         assert running.end() == 0
+        # The worker's.
+        assert len(project.inboxes()) == 1
     add = {"name": "proj.add", "queue_name": "celery"}
     assert value(found, "celery_task_succeeded_total", **add) == 4
     assert value(found, "celery_task_sent_total", hostname="generic", **add) == 6

@@ -33,7 +33,7 @@ def test_what_came_since_has_only_what_changed() -> None:
     assert USAGE.since(USAGE) == RequestUsage()
 
 
-def test_usage_adds_up_row_by_row() -> None:
+def test_usage_in_cloudwatch_row_by_row() -> None:
     twice = USAGE + USAGE
     assert len(twice.rows) == len(USAGE.rows)
     assert twice.since(USAGE) == USAGE
