@@ -12,12 +12,17 @@ from celery.exceptions import TaskRevokedError
 
 from celery_aws import create_table
 from tests.integration.metrics.scraping import Scraper, value
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.integration.workers.conftest import EVENTLET_ENDS_CLEAN, PATIENCE_SECONDS, Project
 from tests.unit.metrics.emf_schema import check
 
 pytestmark = [pytest.mark.worker, pytest.mark.oldest]
 
-POOLS = ["prefork", "threads", "gevent", "solo"]
+EVENTLET = pytest.param(
+    "eventlet",
+    marks=pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+)
+
+POOLS = ["prefork", "threads", "gevent", EVENTLET, "solo"]
 
 SUCCEEDED, RECEIVED = "celery_task_succeeded_total", "celery_task_received_total"
 
