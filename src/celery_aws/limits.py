@@ -143,10 +143,10 @@ IAM_ROLE_POLICY_COUNT = 10
 # CloudWatch: "Specification: Embedded metric format" in the user guide, read on 2026-11-23.
 
 #: Metrics that one directive names.
-EMF_METRICS = 100
+EMF_METRIC_COUNT = 100
 
 #: Dimensions of one metric.
-EMF_DIMENSIONS = 30
+EMF_DIMENSION_COUNT = 30
 
 #: Seconds between CloudWatch's metrics of SQS ("Available CloudWatch metrics for Amazon SQS").
 CLOUDWATCH_SQS_SECONDS = 60

@@ -99,7 +99,7 @@ def command(
     meaning is the same. It needs the package prometheus-client: pip install "celery-aws[metrics]".
     A scrape costs no request. What costs some, an hour: each SQS queue and each dead-letter queue
     60 GetQueueAttributes; workers registered 60 Query; parked tasks 24 Query if there are none, and
-    up to 60 more; events some 400, and 10 to 3,600 of each worker; questions to four workers
+    up to 60 more; events 360 to 7,200, and 240 to 3,600 of each worker; questions to four workers
     500. Longer intervals cost less, and what is left out nothing. Tasks need workers with -E.
     """
     if as_json and not once:

@@ -17,7 +17,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any, Final
 
-from celery_aws.limits import EMF_DIMENSIONS, EMF_METRICS
+from celery_aws.limits import EMF_DIMENSION_COUNT, EMF_METRIC_COUNT
 from celery_aws.metrics.description import Kind, Metric
 from celery_aws.metrics.samples import Distribution, Sample
 
@@ -48,8 +48,10 @@ class EmfFormat:
 
     def __post_init__(self) -> None:
         """Refuse what CloudWatch would."""
-        if len(self.dimensions) >= EMF_DIMENSIONS:
-            raise ValueError(f"CloudWatch takes {EMF_DIMENSIONS} dimensions, the queue included")
+        if len(self.dimensions) >= EMF_DIMENSION_COUNT:
+            raise ValueError(
+                f"CloudWatch takes {EMF_DIMENSION_COUNT} dimensions, the queue included"
+            )
         if QUEUE_LABEL in self.dimensions:
             raise ValueError(f"{QUEUE_LABEL} is the dimension of each queue")
 
@@ -108,7 +110,7 @@ class EmfDocuments:
         if queue:
             dimensions[QUEUE_LABEL] = queue
         left = iter(sorted(values.items()))
-        while some := list(islice(left, EMF_METRICS)):
+        while some := list(islice(left, EMF_METRIC_COUNT)):
             directive = {
                 "Namespace": self._form.namespace,
                 "Dimensions": [list(dimensions)],
