@@ -67,6 +67,7 @@ class Exporter:
     Attributes:
         source: everything that is known.
         reader: looks at what AWS has to be asked for.
+        events: counts events; None without them.
 
     Raises:
         ConfigurationError: events are wanted, and the coordination table is off.
@@ -86,10 +87,9 @@ class Exporter:
         self._fleet = FleetLook(app)
         self._threads: list[BackgroundThread] = []
         self.reader = Reader(list(self._rounds()), self._clock)
+        self.events = self._hear_events() if settings.events else None
         sources: list[Source] = [self.reader, UsageSource()]
-        if settings.events:
-            sources.append(self._hear_events())
-        self.source = Sources(sources)
+        self.source = Sources(sources if self.events is None else [*sources, self.events])
         self._threads.append(self.reader)
 
     def start(self) -> None:

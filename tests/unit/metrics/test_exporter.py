@@ -7,7 +7,7 @@ import pytest
 
 from celery_aws.cli.broker import broker_of
 from celery_aws.core.routing import Binding
-from celery_aws.errors import AccessDeniedError
+from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.metrics.exporter import Exporter, ExporterSettings
 from celery_aws.names import AmqpQueue
 from tests.unit.cli.conftest import Shop
@@ -150,3 +150,39 @@ def test_counting_many_parked_tasks_is_done_less_often(shop: Shop) -> None:
     assert watched.look()["celery_aws_scheduled_tasks", "standard"] == 30
     # Thirty shards are thirty requests: the next count comes after thirty minutes.
     assert asked["Query"] <= 2 * (30 + 2) + 1
+
+
+def test_backlog_and_time_to_drain(shop: Shop) -> None:
+    """A queue of six messages, two workers, and thirty tasks that ended in the last minute."""
+    for number in range(6):
+        shop.send(0, task_id=str(number))
+    with broker_of(shop.app) as broker:
+        exporter = Exporter(shop.app, broker, ExporterSettings(inspect_seconds=0))
+    exporter._fleet.workers = {"celery": 2, "nobody": 0}
+    make_queue(shop, "nobody")
+    shop.send(0, task_id="waits", queue="nobody")
+    broker.clock.sleep(60)
+    assert exporter.events is not None
+    for number in range(30):
+        exporter.events.handle(
+            {"type": "task-succeeded", "uuid": str(number), "hostname": "one@host"}
+        )
+    exporter.reader.turn()
+    found = {
+        (each.metric.name, *each.labels): each.value
+        for each in exporter.source.samples()
+        if each.metric.name.startswith("celery_aws_queue_")
+    }
+    assert found["celery_aws_queue_backlog_per_worker", "celery"] == 3
+    assert found["celery_aws_queue_backlog_per_worker", "nobody"] == 1
+    assert found["celery_aws_queue_time_to_drain_seconds", "celery"] == pytest.approx(12)
+    assert found["celery_aws_queue_time_to_drain_seconds", "nobody"] == float("inf")
+
+
+def test_events_need_the_coordination_table(shop: Shop) -> None:
+    shop.options(coordination_table=False)
+    with (
+        broker_of(shop.app) as broker,
+        pytest.raises(ConfigurationError, match="--no-events"),
+    ):
+        Exporter(shop.app, broker, ExporterSettings())
