@@ -1,7 +1,7 @@
 """``celery -A proj aws cleanup``: what others left behind, deleted once somebody agrees."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import click
 
 from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
+from celery_aws.cli.progress import progress
 from celery_aws.cli.schedule_options import json_option, yes_option
 from celery_aws.cli.schedule_text import aligned, duration_text, exact_text
 from celery_aws.queues.cleaning import Cleaning, StaleBinding
@@ -33,11 +34,12 @@ def command(
     the registry, and bindings that lead nowhere, all with the app's queue_name_prefix. SQS does not
     tell whether somebody receives from a queue: what is younger than an hour or has messages in
     flight is left, and what is not sure is deleted only with --probable. Do not use that while
-    workers or monitors with the stock transport run.
+    workers, monitors or clients of remote control with the stock transport run.
 
-    It is the one command that needs sqs:ListQueues, which is granted on all queues or none. Costs
-    one request for 1,000 queues with the prefix, one for each that is listed, and two for each that
-    is deleted. Exit code 1 if something is left behind and still there.
+    It needs sqs:ListQueues, which is granted on all queues or none. Costs one request for 1,000
+    queues with the prefix, one or two for each that is shown, two for each that is deleted, and one
+    for each queue that is bound, twice if bindings are removed. Exit code 1 if something is left
+    behind and still there.
     """
     with broker_of(celery_app(ctx)) as broker:
         cleaning = Cleaning(
@@ -51,19 +53,29 @@ def command(
         due = [each for each in queues if _is_due(each, probable=probable)]
         _tell(queues, bindings, now)
         deleted: list[Leftover] = []
+        removed: list[StaleBinding] = []
         if (due or bindings) and not only_plan:
             _confirm(due, bindings, yes=yes)
-            deleted = [each for each in due if cleaning.remove_queue(each)]
-            cleaning.remove_bindings(bindings)
-            click.echo(f"{len(deleted)} queue(s) and {len(bindings)} binding(s) deleted.", err=True)
-    removed = () if only_plan else bindings
+            deleted = list(_deleted(cleaning, due, as_json=as_json))
+            removed = cleaning.remove_bindings(bindings)
+            click.echo(f"{len(deleted)} queue(s) and {len(removed)} binding(s) deleted.", err=True)
     if as_json:
-        _print_json(queues, bindings, deleted, removed=bool(removed))
-    else:
-        for each in deleted:
-            click.echo(each.name)
-    left = len(deleted) < len(due) or (only_plan and (due or bindings))
+        _print_json(queues, bindings, deleted, removed)
+    if not probable and any(_is_due(each, probable=True) for each in queues if each not in due):
+        click.echo("What is probably left behind goes with --probable.", err=True)
+    # What somebody uses again by now is nothing that is left behind.
+    left = len(deleted) < len(due) or (only_plan and bindings)
     ctx.exit(1 if left else 0)
+
+
+def _deleted(cleaning: Cleaning, due: Sequence[Leftover], *, as_json: bool) -> Iterator[Leftover]:
+    with progress("Deleting", len(due)) as advance:
+        for each in due:
+            if cleaning.remove_queue(each):
+                if not as_json:
+                    click.echo(each.name)
+                yield each
+            advance(1)
 
 
 def _is_due(leftover: Leftover, *, probable: bool) -> bool:
@@ -105,8 +117,7 @@ def _print_json(
     queues: Sequence[Leftover],
     bindings: Sequence[StaleBinding],
     deleted: Sequence[Leftover],
-    *,
-    removed: bool,
+    removed: Sequence[StaleBinding],
 ) -> None:
     names = {each.name for each in deleted}
     report = {
@@ -117,7 +128,7 @@ def _print_json(
                 "queue": each.binding.queue,
                 "routing_key": each.binding.routing_key,
                 "reason": each.reason,
-                "deleted": removed,
+                "deleted": each in removed,
             }
             for each in bindings
         ],
@@ -134,6 +145,9 @@ def _facts(leftover: Leftover) -> dict[str, Any]:
         "visible": leftover.depth.visible,
         "in_flight": leftover.depth.in_flight,
         "delayed": leftover.depth.delayed,
+        "oldest_message_at": (
+            None if leftover.oldest_at is None else exact_text(leftover.oldest_at)
+        ),
         "left_behind": leftover.judgement.certainty.value,
         "reason": leftover.judgement.reason,
     }

@@ -15,6 +15,7 @@ from celery_aws.cli.schedule_options import json_option
 from celery_aws.cli.schedule_text import aligned
 from celery_aws.core.queue_depth import QueueDepth
 from celery_aws.deployment import declare_priorities, deployment_of
+from celery_aws.errors import TemporaryError
 from celery_aws.names import AmqpQueue
 from celery_aws.queues.overview import Overview, QueueOverview
 from celery_aws.queues.workers import FleetInspection
@@ -45,7 +46,7 @@ class _Row:
         return None if self.seen is None else self.seen.depth
 
 
-@click.command("queues")
+@click.command("queues", short_help="Show how many messages are where.")
 @click.option(
     "--watch",
     "seconds",
@@ -84,10 +85,15 @@ def command(
         inspection = FleetInspection(app, timeout_seconds=_WORKERS_SECONDS, clock=broker.clock)
         try:
             while True:
-                parked = _parked(broker) if with_parked else None
-                workers = inspection.consumers() if with_workers else None
-                rows = _rows(list(overview.queues()), parked, workers)
-                _show(rows, as_json=as_json, again=seconds is not None)
+                try:
+                    parked = _parked(broker) if with_parked else None
+                    workers = inspection.consumers() if with_workers else None
+                    rows = _rows(list(overview.queues()), parked, workers)
+                    _show(rows, as_json=as_json, again=seconds is not None)
+                except TemporaryError as error:
+                    if seconds is None:
+                        raise
+                    click.echo(f"Asking again: {error}", err=True)
                 if seconds is None:
                     return
                 broker.clock.sleep(seconds)

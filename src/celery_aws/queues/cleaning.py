@@ -15,9 +15,17 @@ from celery_aws.core.binding_items import sort_key_of
 from celery_aws.core.queue_depth import DEPTH_ATTRIBUTES, queue_depth
 from celery_aws.core.queue_names import name_of_url, queue_name
 from celery_aws.core.routing import Binding
-from celery_aws.errors import QueueNotFoundError, TableNotFoundError
+from celery_aws.errors import AccessDeniedError, QueueNotFoundError, TableNotFoundError
+from celery_aws.limits import SQS_BATCH_ENTRIES
 from celery_aws.names import AmqpQueue, InboxId, QueueUrl
-from celery_aws.queues.leftovers import Kind, Leftover, inbox_of, judge, kind_of
+from celery_aws.queues.leftovers import (
+    Kind,
+    Leftover,
+    inbox_of,
+    is_read_all_the_time,
+    judge,
+    kind_of,
+)
 
 _CREATED: Final = "CreatedTimestamp"
 _MODIFIED: Final = "LastModifiedTimestamp"
@@ -67,8 +75,9 @@ class Cleaning:
             AwsError: SQS or DynamoDB did not answer, or refused: sqs:ListQueues is needed on all
                 queues.
 
-        Costs one ListQueues for 1,000 queues with the prefix, one Query of the registry, and one
-        GetQueueAttributes for each queue whose name is that of a leftover.
+        Costs one ListQueues for 1,000 queues with the prefix, one Query of the registry, one
+        GetQueueAttributes for each queue whose name is that of a leftover, and one ReceiveMessage,
+        which hides nothing, for each of the stock transport's with messages.
         """
         prefix = queue_name(AmqpQueue(self._prefix))
         urls = list(all_queues(lambda after: self._listing.queues(prefix, after)))
@@ -117,10 +126,19 @@ class Cleaning:
             return False
         return True
 
-    def remove_bindings(self, stale: Sequence[StaleBinding]) -> None:
-        """Remove bindings. One BatchWriteItem for each 25."""
-        if self._coordination is not None and stale:
-            self._coordination.bindings.remove(sort_key_of(each.binding) for each in stale)
+    def remove_bindings(self, stale: Sequence[StaleBinding]) -> list[StaleBinding]:
+        """Remove bindings that still lead nowhere, and return them.
+
+        Somebody may have declared the queue anew while somebody else thought about the plan.
+
+        Costs what :meth:`bindings` costs, and one BatchWriteItem for each 25.
+        """
+        if self._coordination is None or not stale:
+            return []
+        still = {sort_key_of(each.binding) for each in self.bindings()}
+        removed = [each for each in stale if sort_key_of(each.binding) in still]
+        self._coordination.bindings.remove(sort_key_of(each.binding) for each in removed)
+        return removed
 
     def _registered(self) -> frozenset[InboxId] | None:
         if self._coordination is None:
@@ -140,6 +158,9 @@ class Cleaning:
         except QueueNotFoundError:
             return None  # It has gone since, or SQS still lists what was deleted.
         created_at, depth = _moment(attributes[_CREATED]), queue_depth(attributes)
+        looked_at = is_read_all_the_time(kind) and depth.visible and not depth.in_flight
+        oldest_at = self._oldest_at(url) if looked_at else None
+        now = self._clock.now()
         known = None
         if kind is Kind.INBOX and registered is not None:
             known = inbox_of(name) in registered
@@ -150,10 +171,12 @@ class Cleaning:
             created_at=created_at,
             modified_at=_moment(attributes[_MODIFIED]),
             depth=depth,
+            oldest_at=oldest_at,
             judgement=judge(
                 kind,
                 depth,
-                self._clock.now() - created_at,
+                now - created_at,
+                unread=None if oldest_at is None else now - oldest_at,
                 registered=known,
                 # By default the table is as much the prefix's as the queues are.
                 only_registry=not self._directory.options.coordination_table,
@@ -166,7 +189,23 @@ class Cleaning:
     def _is_gone(self, queue: AmqpQueue) -> bool:
         if self._directory.options.predefined_queues:
             return self._directory.predefined(queue) is None
-        return self._directory.find(queue) is None
+        try:
+            return self._directory.find(queue) is None
+        except AccessDeniedError:
+            return False  # It is not known, so the binding stays.
+
+    def _oldest_at(self, url: QueueUrl) -> datetime | None:
+        try:
+            # Hidden for no time: whoever reads it does not miss it.
+            messages = self._directory.service.receive(
+                url,
+                max_messages=SQS_BATCH_ENTRIES,
+                wait_seconds=0,
+                visibility_timeout_seconds=0,
+            )
+        except (AccessDeniedError, QueueNotFoundError):
+            return None
+        return min((each.sent_at for each in messages if each.sent_at), default=None)
 
     def _attributes(self, url: QueueUrl, names: Sequence[str]) -> dict[str, str]:
         return self._directory.service.queue_attributes(url, list(names))

@@ -2,8 +2,10 @@
 
 The stock transport makes a queue for each monitor, each client of remote control and each worker's
 mailbox, and leaves those of the first two behind for ever. A queue does not tell whether anybody
-receives from it, so what is said here is never more than what its age and its messages say. Our
-inboxes have a registry, which is sure. Names: kombu/transport/SQS/__init__.py (``entity_name``),
+receives from it. That nobody does is sure only of one that a living process would have emptied
+within seconds, and has a message of yesterday. A client of remote control looks at its replies
+only after a command, and fails with its next one if they are gone, so of those nothing is sure.
+Our inboxes have a registry, which is. Names: kombu/transport/SQS/__init__.py (``entity_name``),
 kombu/pidbox.py (``Mailbox``, ``get_reply_queue``), celery/events/receiver.py.
 """
 
@@ -21,7 +23,7 @@ from celery_aws.names import AmqpQueue, InboxId, QueueName, QueueUrl
 #: No queue is said to be left behind that is younger.
 YOUNG: Final = timedelta(hours=1)
 
-#: From this age on, one is sure that would be used within seconds, or read all the time.
+#: From this age on, a queue is probably left behind, and one with such a message surely.
 OLD: Final = timedelta(days=1)
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -63,6 +65,8 @@ class Leftover:
         created_at: when.
         modified_at: when an attribute was last changed; receives and sends change none.
         depth: its messages.
+        oldest_at: when the oldest of some of its messages was sent; None if nobody looked, or it
+            has none.
         judgement: whether it was left behind.
     """
 
@@ -72,6 +76,7 @@ class Leftover:
     created_at: datetime
     modified_at: datetime
     depth: QueueDepth
+    oldest_at: datetime | None = None
     judgement: Judgement
 
 
@@ -102,6 +107,7 @@ def judge(
     depth: QueueDepth,
     age: timedelta,
     *,
+    unread: timedelta | None = None,
     registered: bool | None = None,
     only_registry: bool = True,
 ) -> Judgement:
@@ -111,6 +117,7 @@ def judge(
         kind: what it was made for.
         depth: its messages.
         age: since it was made.
+        unread: for how long a message has waited there; None if there is none, or nobody looked.
         registered: of an inbox, whether its process has it in the registry; None if the registry
             was not read.
         only_registry: False if others with the same prefix may have a registry of their own.
@@ -126,22 +133,29 @@ def judge(
     if kind is Kind.INBOX:
         certainty = Certainty.SURE if only_registry else Certainty.PROBABLE
         return Judgement(certainty=certainty, reason="no process has it in the registry")
-    return _judge_stock(kind, depth, age)
+    return _judge_stock(kind, age, unread)
 
 
-def _judge_stock(kind: Kind, depth: QueueDepth, age: timedelta) -> Judgement:
-    unread = f"nobody reads its {depth.visible} message(s)"
+def _judge_stock(kind: Kind, age: timedelta, unread: timedelta | None) -> Judgement:
     if kind is Kind.REPLIES:
-        certainty = Certainty.SURE if age >= OLD else Certainty.PROBABLE
-        return Judgement(certainty=certainty, reason="a client waits seconds for replies")
-    if depth.visible:
-        certainty = Certainty.SURE if kind is Kind.EVENTS and age >= OLD else Certainty.PROBABLE
-        return Judgement(certainty=certainty, reason=unread)
+        certainty = Certainty.PROBABLE if age >= OLD else Certainty.IN_USE
+        return Judgement(certainty=certainty, reason="its client may read it with its next command")
+    if unread is not None and unread >= YOUNG:
+        # A worker that was stopped comes back to its mailbox.
+        sure = kind is Kind.EVENTS and unread >= OLD
+        certainty = Certainty.SURE if sure else Certainty.PROBABLE
+        hours = int(unread / timedelta(hours=1))
+        return Judgement(certainty=certainty, reason=f"nobody has read a message for {hours} h")
     if kind is Kind.EVENTS and age >= OLD:
-        reason = "it is empty: left behind, or a monitor with the stock transport reads it"
+        reason = "left behind, or a monitor with the stock transport reads it"
         return Judgement(certainty=Certainty.PROBABLE, reason=reason)
-    reason = "it is empty: a process with the stock transport may read it"
+    reason = "a process with the stock transport may read it"
     return Judgement(certainty=Certainty.IN_USE, reason=reason)
+
+
+def is_read_all_the_time(kind: Kind) -> bool:
+    """Tell whether a message that waits there says that nobody reads it."""
+    return kind in (Kind.EVENTS, Kind.MAILBOX)
 
 
 _PATTERNS: Final = {

@@ -60,17 +60,21 @@ class FleetInspection:
         Costs two broadcasts, and a third for a sample.
         """
         queues = self.consumers()
+        # Workers answer at once, and what asks them waits on: a sample begins and ends with the
+        # question.
+        started_at = self._clock.monotonic()
         before = self._stats()
-        after = before
+        after, seconds = before, 0.0
         if sample_seconds is not None:
             self._clock.sleep(sample_seconds)
+            seconds = self._clock.monotonic() - started_at
             after = self._stats()
         capacities: dict[str, Capacity] = {}
         for node in queues.keys() & before.keys():
             found = _capacity(before[node])
             if sample_seconds is not None and node in after:
                 started = _started(after[node]) - _started(before[node])
-                found = replace(found, tasks_a_second=max(0, started) / sample_seconds)
+                found = replace(found, tasks_a_second=max(0, started) / seconds)
             capacities[node] = found
         return Fleet(queues=queues, capacities=capacities)
 

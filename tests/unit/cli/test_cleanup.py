@@ -72,36 +72,47 @@ def test_nothing_is_left_behind(left: Left) -> None:
 
 def test_it_asks_first_and_deletes_what_is_sure(left: Left, clock: FakeClock) -> None:
     kept = {left.queue("celery", "one"), left.queue(f"celeryev-{uuid4()}")}
-    sure = {
-        left.queue(f"celeryev-{uuid4()}", "event"),
-        left.queue(f"{uuid4()}-reply-celery-pidbox"),
-        left.inbox(),
-    }
+    sure = {left.queue(f"celeryev-{uuid4()}", "event"), left.inbox()}
+    kept.add(left.queue(f"{uuid4()}-reply-celery-pidbox"))
     kept |= {left.inbox(registered=True), left.queue("celery_host-celery-pidbox", "shutdown")}
     clock.advance(2 * DAY)
     kept.add(left.queue(f"{uuid4()}-reply-celery-pidbox"))
 
     refused = left.clean(typed="n\n")
     assert refused.exit_code == 1
-    assert "Will delete 3 queue(s) and 0 binding(s)." in refused.stderr
+    assert "Will delete 2 queue(s) and 0 binding(s)." in refused.stderr
     assert left.there() == kept | sure
 
     granted = left.clean(typed="y\n")
     assert granted.exit_code == 0
+    assert "goes with --probable" in granted.stderr
     assert {*granted.stdout.splitlines()} == sure
     assert left.there() == kept
 
 
 def test_what_is_probable_goes_only_if_somebody_says_so(left: Left, clock: FakeClock) -> None:
     events = left.queue(f"celeryev-{uuid4()}")
+    replies = left.queue(f"{uuid4()}-reply-celery-pidbox")
     mailbox = left.queue("celery_host-celery-pidbox")
     clock.advance(2 * DAY)
 
     assert left.clean("--yes").stdout == ""
     ended = left.clean("--yes", "--probable")
 
-    assert ended.stdout == f"{events}\n"
+    assert {*ended.stdout.splitlines()} == {events, replies}
     assert left.there() == {mailbox}
+
+
+def test_a_monitor_that_lags_a_moment_is_alive(left: Left, clock: FakeClock) -> None:
+    name = QueueName(left.queue(f"celeryev-{uuid4()}"))
+    clock.advance(2 * DAY)
+    left.sqs.send(left.sqs.queue_url(name), OutgoingMessage(body="a new event"))
+
+    ended = left.clean("--yes", "--json")
+
+    (found,) = json.loads(ended.stdout)["queues"]
+    assert (found["visible"], found["left_behind"]) == (1, "probable")
+    assert left.there() == {name}
 
 
 def test_the_plan_has_its_evidence_and_changes_nothing(left: Left, clock: FakeClock) -> None:
@@ -120,8 +131,9 @@ def test_the_plan_has_its_evidence_and_changes_nothing(left: Left, clock: FakeCl
         "visible": 1,
         "in_flight": 0,
         "delayed": 0,
+        "oldest_message_at": "2026-03-14T15:09:26.535897+00:00",
         "left_behind": "sure",
-        "reason": "nobody reads its 1 message(s)",
+        "reason": "nobody has read a message for 48 h",
         "deleted": False,
     }
     assert left.there() == {name}
@@ -142,17 +154,15 @@ def test_whoever_begins_to_receive_keeps_the_queue(
 ) -> None:
     name = QueueName(left.queue(f"celeryev-{uuid4()}", "event"))
     clock.advance(2 * DAY)
-    before = left.sqs.queue_attributes
+    url = left.sqs.queue_url(name)
 
-    def attributes(url: QueueUrl, names: list[str]) -> dict[str, str]:
-        found = before(url, names)
-        if "CreatedTimestamp" in names:
-            left.sqs.receive(url, max_messages=1, wait_seconds=0, visibility_timeout_seconds=60)
-        return found
+    def receive(*_: object, **__: object) -> bool:
+        left.sqs.receive(url, max_messages=1, wait_seconds=0, visibility_timeout_seconds=60)
+        return True
 
-    monkeypatch.setattr(left.sqs, "queue_attributes", attributes)
+    monkeypatch.setattr("click.confirm", receive)
 
-    ended = left.clean("--yes")
+    ended = left.clean()
 
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert left.there() == {name}
@@ -186,6 +196,25 @@ def test_bindings_that_lead_nowhere(left: Left) -> None:
         ("of a process", "its process has no inbox any more"),
     ]
     assert left.shared.bindings.all() == [kept]
+
+
+def test_a_queue_that_is_declared_anew_keeps_its_binding(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binding = Binding(exchange="news", kind="topic", queue=AmqpQueue("late"), routing_key="#")
+    left.shared.bindings.put(binding)
+
+    def declare(*_: object, **__: object) -> bool:
+        left.queue("late")
+        return True
+
+    monkeypatch.setattr("click.confirm", declare)
+
+    ended = left.clean()
+
+    assert ended.exit_code == 0, ended.output
+    assert "0 queue(s) and 0 binding(s) deleted" in ended.stderr
+    assert left.shared.bindings.all() == [binding]
 
 
 def test_without_a_table_no_inbox_is_touched(left: Left, clock: FakeClock) -> None:

@@ -71,6 +71,22 @@ def test_a_sample_tells_how_many_tasks_they_start() -> None:
     assert fleet.of_any([CELERY]) == Capacity(workers=2, slots=8, tasks_a_second=2.1)
 
 
+def test_a_sample_is_as_long_as_it_took_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers({"one": ["celery"]}, {"one": stats(4, 0)}, {"one": stats(4, 36)})
+    clock = FakeClock()
+    asked = answers.stats
+
+    def slowly() -> Mapping[str, Any] | None:
+        clock.advance(2)
+        return asked()
+
+    monkeypatch.setattr(answers, "stats", slowly)
+
+    fleet = FleetInspection(answers, timeout_seconds=2.0, clock=clock).fleet(sample_seconds=10)
+
+    assert fleet.of_any([CELERY]).tasks_a_second == 3.0
+
+
 def test_who_did_not_answer_the_second_time_leaves_the_rate_unknown() -> None:
     answers = Answers({"one": ["celery"]}, {"one": stats(4)}, None)
 
