@@ -4,7 +4,8 @@ Up to ten at a time are sent, and deleted here once SQS has accepted them. Kille
 has lost nothing: what was sent and not yet deleted, ten messages at most, is in both queues. Into a
 FIFO queue it does not get twice within five minutes, as the message's id here is the deduplication
 id there. For a standard queue no mark closes that gap: whatever says that a message was sent is
-written before SQS has accepted it, or after.
+written before SQS has accepted it, or after. But each copy says that it may have been sent before,
+so that Celery's ``worker_deduplicate_successful_tasks`` knows the second one.
 """
 
 import logging
@@ -20,11 +21,13 @@ from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.batching import batches, batches_by_size
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.outgoing import DEFAULT_GROUP, message_sent_on
+from celery_aws.core.parked_messages import mark_copy
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.dlq.destinations import Destinations, Unknown
 from celery_aws.dlq.letters import Letter
 from celery_aws.dlq.looking import Look
 from celery_aws.errors import AwsError, TemporaryError, ThrottledError
+from celery_aws.limits import SQS_OLD_QUEUE_MESSAGE_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +165,11 @@ def _size_bytes(letter: Letter) -> int:
 
 def _sent_on(letter: Letter, target: QueueAddress) -> OutgoingMessage:
     message = message_sent_on(letter.buried.message, target.url)
-    if is_fifo(target.url) and message.message_group_id is None:
-        return replace(message, message_group_id=DEFAULT_GROUP)
-    return message
+    if is_fifo(target.url):
+        group = message.message_group_id
+        return replace(message, message_group_id=DEFAULT_GROUP if group is None else group)
+    if letter.task_id is None:
+        return message
+    marked = mark_copy(message, letter.task_id)
+    # Not at the price that SQS refuses it as too large.
+    return marked if marked.size_bytes <= SQS_OLD_QUEUE_MESSAGE_BYTES else message
