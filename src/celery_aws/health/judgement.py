@@ -119,8 +119,10 @@ def _loop(state: WorkerState, thresholds: Thresholds) -> tuple[str | None, str |
     if state.pool.kind == "solo" and state.task is not None:
         return _solo(state.task, thresholds)
     hangs = f"the event loop has not turned for {age_seconds:.0f} s"
+    # Celery itself asks AWS there: it writes the results of tasks that are revoked, say.
+    if state.loop_waits_for_aws:
+        return hangs, "it waits for AWS"
     if state.queues and all(queue.temporary for queue in state.queues):
-        # Celery itself asks AWS there, for the results of tasks that are revoked, say.
         return hangs, "AWS does not answer either"
     return hangs, None
 

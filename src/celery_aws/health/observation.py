@@ -4,6 +4,7 @@ It takes no lock of Celery's or the broker's: their holders may be what hangs.
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from celery_aws.broker.status import delivery_status
 from celery_aws.broker.worker_view import RunningTask, WorkerView
 from celery_aws.health.processes import condition_of, started_at
 from celery_aws.health.worker_state import PoolState, QueueState, TaskState, WorkerState
+
+#: The parts of the package that Celery's own code in the event loop asks AWS through.
+_ASKING_AWS = ("celery_aws.aws.", "celery_aws.results.")
 
 #: Seconds between two beats of greenlets.
 PULSE_SECONDS = 1.0
@@ -83,6 +87,7 @@ class Observer:
             written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             phase=self._worker.phase(status),
             loop_age_seconds=None if turned_at is None else max(0.0, now - turned_at),
+            loop_waits_for_aws=waits_for_aws(threading.main_thread().ident),
             pool=self._pool(now, len(running)),
             task=self._oldest_task(now, running),
             queues=tuple(_queue(each) for each in status.receivers),
@@ -122,6 +127,20 @@ class Observer:
             age_seconds=now - self._running_since[oldest],
             limit_seconds=tasks[oldest].limit_seconds,
         )
+
+
+def waits_for_aws(thread: int | None) -> bool:
+    """Tell whether a thread is in a request to AWS of ours, or between two tries of one.
+
+    Args:
+        thread: its identifier. Each of our requests ends by itself.
+    """
+    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - as faulthandler does it
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_ASKING_AWS):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _queue(receiver: ReceiverStatus) -> QueueState:

@@ -89,6 +89,7 @@ class WorkerState:
         written: the same for people, in UTC.
         phase: starting, running, reconnecting or stopping.
         loop_age_seconds: since its event loop last turned, None if it never did.
+        loop_waits_for_aws: it is in one of our requests to AWS, or between two tries of one.
         pool: what runs the tasks.
         task: the task that has run for the longest time, None if none runs.
         queues: what it consumes.
@@ -103,6 +104,7 @@ class WorkerState:
     written: str
     phase: str
     loop_age_seconds: float | None
+    loop_waits_for_aws: bool
     pool: PoolState
     task: TaskState | None
     queues: tuple[QueueState, ...]

@@ -33,6 +33,7 @@ def state(**changes: Any) -> WorkerState:
         "written": "2026-03-14T15:09:26+00:00",
         "phase": "running",
         "loop_age_seconds": 0.5,
+        "loop_waits_for_aws": False,
         "pool": PoolState(kind="prefork", wanted=2, pids=(4712, 4713)),
         "task": None,
         "queues": (queue(),),

@@ -139,6 +139,10 @@ def test_a_hung_loop_is_not_held_against_a_worker_while_aws_is_away() -> None:
     assert judged.warnings == (
         "the event loop has not turned for 3600 s, but AWS does not answer either",
     )
+    # One that a queue does not notice: of results alone.
+    judged = verdict(state(loop_age_seconds=LONG, loop_waits_for_aws=True))
+    assert judged.live
+    assert judged.warnings == ("the event loop has not turned for 3600 s, but it waits for AWS",)
     # A missing permission is no outage.
     assert not verdict(state(loop_age_seconds=LONG, queues=(failing(temporary=False),))).live
     assert not verdict(state(loop_age_seconds=LONG, queues=())).live

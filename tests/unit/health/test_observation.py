@@ -1,18 +1,27 @@
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from celery_aws.aws.access import Access
+from celery_aws.aws.sqs import SqsQueueService
 from celery_aws.broker.status import delivery_record
 from celery_aws.broker.worker_view import RunningTask
+from celery_aws.config.credentials import Credentials
+from celery_aws.errors import AwsError
 from celery_aws.health import observation
 from celery_aws.health.observation import GreenletPulse, Observer
 from celery_aws.health.processes import started_at
 from celery_aws.health.worker_state import TaskState
+from celery_aws.names import QueueName
 from tests.unit.health.views import StillView
 
 PATIENCE_SECONDS = 10.0
@@ -109,3 +118,29 @@ def test_a_pulse_that_has_stopped_beats_no_more() -> None:
     pulse.start()
     assert pulse.stop(PATIENCE_SECONDS)
     assert not pulse.alive
+
+
+def test_a_thread_that_asks_aws_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        access = Access(
+            region="eu-west-1",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            credentials=Credentials(access_key_id="a", secret_access_key="b"),
+            client_config={"retries": {"total_max_attempts": 1}},
+        )
+        asking = threading.Thread(target=partial(ask, access), daemon=True)
+        asking.start()
+        connection, _ = silent.accept()
+        with connection:
+            # It has sent its request, and is in it until somebody answers.
+            assert connection.recv(1)
+            assert observation.waits_for_aws(asking.ident)
+        asking.join(PATIENCE_SECONDS)
+        assert not observation.waits_for_aws(asking.ident)
+    assert not observation.waits_for_aws(threading.main_thread().ident)
+    assert not observation.waits_for_aws(None)
+
+
+def ask(access: Access) -> None:
+    with contextlib.suppress(AwsError):
+        SqsQueueService(access).queue_url(QueueName("celery"))
