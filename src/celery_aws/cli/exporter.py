@@ -33,6 +33,10 @@ _SECONDS = click.FloatRange(min=0)
     help="Port of /metrics; 0 takes a free one.",
 )  # fmt: skip
 @click.option(
+    "--prometheus/--no-prometheus", default=True,
+    help="Listen; without it prometheus-client is not needed.",
+)  # fmt: skip
+@click.option(
     "--queue", "-Q", "queues", multiple=True, metavar="QUEUE",
     help="A queue that the configuration does not name; again for more.",
 )  # fmt: skip
@@ -83,6 +87,7 @@ def command(
     *,
     address: str,
     port: int,
+    prometheus: bool,
     emf: str | None,
     emf_seconds: float,
     namespace: str,
@@ -115,14 +120,12 @@ def command(
             exporter.reader.turn()
             _print(exporter, as_json=as_json)
             return
-        endpoint = HttpEndpoint(address, port, {PATH: _page(exporter)})
-        _listen(endpoint)
-        click.echo(f"metrics at http://{address}:{endpoint.port}{PATH}", err=True)
+        if prometheus:
+            _listen(HttpEndpoint(address, port, {PATH: _page(exporter)}))
         if opentelemetry:
             _observe(exporter)
         with _running(exporter), _writing(exporter, emf, emf_seconds, form):
             _until_ended()
-        endpoint.stop()
 
 
 def _page(exporter: Exporter) -> Any:
@@ -146,6 +149,7 @@ def _listen(endpoint: HttpEndpoint) -> None:
         endpoint.start()
     except OSError as error:
         raise ConfigurationError(f"cannot listen: {error}", where="--address, --port") from error
+    click.echo(f"metrics at http://{endpoint.address}:{endpoint.port}{PATH}", err=True)
 
 
 def _print(exporter: Exporter, *, as_json: bool) -> None:

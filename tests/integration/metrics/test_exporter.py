@@ -40,10 +40,18 @@ class Exporter:
 
 @contextmanager
 def exporter(project: Project, *arguments: str) -> Iterator[Exporter]:
-    command = [*COMMAND, "--port", "0", "--interval", "1", *arguments]
+    with start(project, "--port", "0", *arguments) as (process, output):
+        yield Exporter(process, output)
+
+
+@contextmanager
+def start(
+    project: Project, *arguments: str
+) -> "Iterator[tuple[subprocess.Popen[str], ProcessOutput]]":
+    command = [*COMMAND, "--interval", "1", *arguments]
     process, output = spawn("exporter", command, project.environment(), directory=HERE)
     try:
-        yield Exporter(process, output)
+        yield process, output
     finally:
         process.kill()
         process.wait()
@@ -152,6 +160,18 @@ def test_documents_for_cloudwatch(project: Project, tmp_path: Path) -> None:
     (of_queue,) = [each for each in documents if each.get("queue_name") == "celery"]
     assert of_queue["service"] == "shop"
     assert of_queue["celery_aws_queue_messages_visible"] == 1
+
+
+def test_documents_on_the_standard_output_and_nothing_else(project: Project) -> None:
+    app = project.client()
+    app.send_task("proj.add", (1, 2))
+    arguments = ["--no-events", "--no-prometheus", "--emf", "-", "--emf-interval", "1"]
+    with start(project, *arguments) as (process, output):
+        assert output.wait_for(r'"celery_aws_queue_messages_visible": 1', PATIENCE_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        for line in output.text.splitlines():
+            check(json.loads(line))
 
 
 def test_the_age_of_the_oldest_message_is_cloudwatchs(project: Project) -> None:
