@@ -18,6 +18,7 @@ from celery_aws.iam import PolicyDocument, PolicyOptions, Role, policy
 from celery_aws.local import LocalAws
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import new_environment
+from tests.integration.flower.flower_process import FlowerProcess
 from tests.integration.policed import (
     DENIED,
     SWITCH,
@@ -157,6 +158,20 @@ def test_no_statement_of_a_monitor_is_idle(
         with pytest.raises(REFUSALS) as refusal:
             each(deed)
         assert DENIED in f"{refusal.value}{caplog.text}"
+
+
+def test_flower_is_a_monitor(scene: PolicyScene, worker: None) -> None:
+    may = {**scene.user(Role.MONITOR).variables, "FLOWER_UNAUTHENTICATED_API": "true"}
+    with ExitStack() as stack:
+        flower = FlowerProcess(scene.project, environment=may)
+        stack.callback(flower.kill)
+        (facts,) = flower.json("/api/workers?refresh=1").values()
+        queues = flower.json("/api/queues/length")["active_queues"]
+        answer, _ = flower.get("/broker")
+    assert {each["name"] for each in facts["active_queues"]} >= {"celery", "news", "orders.fifo"}
+    assert {each["name"] for each in queues} >= {"celery", "news", "orders.fifo"}
+    assert answer.status == 200
+    assert DENIED not in flower.log
 
 
 #: What an operator is allowed, and what fails without it.
