@@ -150,3 +150,4 @@ EMF_DIMENSION_COUNT = 30
 
 #: Seconds between CloudWatch's metrics of SQS ("Available CloudWatch metrics for Amazon SQS").
 CLOUDWATCH_SQS_SECONDS = 60
+IAM_ROLE_POLICIES_COUNT = 10

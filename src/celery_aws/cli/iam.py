@@ -21,6 +21,7 @@ from celery_aws.iam.resources import Resources
 from celery_aws.iam.trials import HarmlessTrials
 from celery_aws.limits import (
     IAM_MANAGED_POLICY_CHARACTERS,
+    IAM_ROLE_POLICIES_COUNT,
     IAM_ROLE_INLINE_CHARACTERS,
     IAM_ROLE_POLICY_COUNT,
 )
@@ -172,6 +173,8 @@ def _print_policy(
             _print(as_json(documents))
     if len(documents) > IAM_ROLE_POLICY_COUNT:
         _say(f"{len(documents)} policies: a role takes {IAM_ROLE_POLICY_COUNT}. See --fold.")
+    if len(documents) > IAM_ROLE_POLICIES_COUNT:
+        _say(f"{len(documents)} policies: a role takes {IAM_ROLE_POLICIES_COUNT}. See --fold.")
         ctx.exit(1)
     if not document.fits and len(documents) == 1:
         _say(
