@@ -21,9 +21,9 @@ from celery_aws.iam.resources import Resources
 from celery_aws.iam.trials import HarmlessTrials
 from celery_aws.limits import (
     IAM_MANAGED_POLICY_CHARACTERS,
-    IAM_ROLE_POLICIES_COUNT,
     IAM_ROLE_INLINE_CHARACTERS,
     IAM_ROLE_POLICY_COUNT,
+    IAM_ROLE_POLICIES_COUNT,
 )
 from celery_aws.names import AccountId
 

@@ -25,6 +25,9 @@ MIB = 1_048_576
 #: Seconds for which something is waited for that shall not come.
 NEVER_SECONDS = 1.5
 
+#: Seconds after which a task has run that was parked until its eta, six seconds ahead.
+LATE_SECONDS = 10.0
+
 #: Of queues, as Celery takes them from JSON.
 QUEUES = {
     "celery": {"exchange": "", "queue_arguments": {"x-max-priority": 3}},

@@ -31,6 +31,7 @@ from tests.integration.policed import (
 )
 from tests.integration.workers.conftest import Project, close_control_planes
 from tests.integration.workers.policy_scene import (
+    LATE_SECONDS,
     MIB,
     NEVER_SECONDS,
     Deed,
@@ -121,7 +122,8 @@ def with_worker(worker: WorkerProcess, do: Callable[[Deed], None], deed: Deed) -
 # Before those that need a worker which may do everything, or that one would do it.
 @pytest.mark.parametrize("sid", DEEDS[Role.WORKER])
 def test_no_statement_of_a_worker_is_idle(scene: PolicyScene, sid: str) -> None:
-    deed = Deed(scene, scene.app(Role.PRODUCER), scene.app(Role.MONITOR), NEVER_SECONDS)
+    seconds = LATE_SECONDS if sid == "ShareCoordination" else NEVER_SECONDS
+    deed = Deed(scene, scene.app(Role.PRODUCER), scene.app(Role.MONITOR), seconds)
     worker = scene.new_worker(scene.policy(Role.WORKER).without(sid))
     for each in DEEDS[Role.WORKER][sid]:
         with pytest.raises(REFUSALS):
