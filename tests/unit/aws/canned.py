@@ -68,6 +68,7 @@ _OF_A_BUCKET = {
     "PUT": "CreateBucket",
     "GET ?lifecycle": "GetBucketLifecycleConfiguration",
     "PUT ?lifecycle": "PutBucketLifecycleConfiguration",
+    "GET ?policy": "GetBucketPolicy",
     "POST ?delete": "DeleteObjects",
 }
 

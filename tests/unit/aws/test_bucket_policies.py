@@ -16,16 +16,16 @@ def refused(code: str, status: int) -> Answer:
 
 
 def test_a_policy(canned_aws: CannedAws, access: Access) -> None:
-    canned_aws.answer("GetObject", Answer(body='{"Statement": []}'))
+    canned_aws.answer("GetBucketPolicy", Answer(body='{"Statement": []}'))
     assert bucket_policy(BUCKET, object_access(access)) == '{"Statement": []}'
 
 
 def test_none(canned_aws: CannedAws, access: Access) -> None:
-    canned_aws.answer("GetObject", refused("NoSuchBucketPolicy", 404))
+    canned_aws.answer("GetBucketPolicy", refused("NoSuchBucketPolicy", 404))
     assert bucket_policy(BUCKET, object_access(access)) == ""
 
 
 def test_one_that_may_not_be_seen(canned_aws: CannedAws, access: Access) -> None:
-    canned_aws.answer("GetObject", refused("AccessDenied", 403))
+    canned_aws.answer("GetBucketPolicy", refused("AccessDenied", 403))
     with pytest.raises(AccessDeniedError):
         bucket_policy(BUCKET, object_access(access))

@@ -46,6 +46,9 @@ def app_with(
     app = Celery("proj", set_as_current=False, broker=broker_url, backend=result_backend)
     app.conf.update(conf)
     app.conf.broker_transport_options = {"region": REGION, **(options or {})}
+    # Other tests' tasks come by themselves: Celery shares what is declared on any app.
+    for name in [name for name in app.tasks if not name.startswith("celery.")]:
+        app.tasks.unregister(name)
     for name, of_task in (tasks or {}).items():
         app.task(name=name, shared=False, **of_task)(_work)
     return app
