@@ -11,19 +11,14 @@ from celery import Celery
 from celery.bin.base import CLIContext
 from click.testing import CliRunner
 
-from celery_aws.aws.dynamodb import DynamoTableService
 from celery_aws.aws.identity import Identity, identity_in
 from celery_aws.cli import aws as commands
-from celery_aws.cli.group import COMMANDS
-from celery_aws.clock import SystemClock
 from celery_aws.config.credentials import Credentials
-from celery_aws.core.dead_letters import REDRIVE_POLICY, RedrivePolicy
 from celery_aws.deployment import Deployment, deployment_of
 from celery_aws.errors import ConfigurationError
 from celery_aws.iam import PolicyDocument, PolicyOptions, Role, Statement, policy
 from celery_aws.local.environment import ACCESS_KEY_ID
 from celery_aws.names import AccountId
-from celery_aws.table.creation import ensure_table
 
 #: The local AWS has one.
 ACCOUNT = AccountId("000000000000")
@@ -186,10 +181,7 @@ class NotProvisionedError(Exception):
 
 def provision(config: dict[str, Any], user: User) -> None:
     """Make everything, as an operator who has a provisioner's policy."""
-    if "provision" in COMMANDS:
-        operate(config, user, "apply", "--yes")
-    else:
-        _make(deployed(config), user)
+    operate(config, user, "apply", "--yes")
 
 
 def operate(config: dict[str, Any], user: User, *arguments: str) -> None:
@@ -202,34 +194,3 @@ def operate(config: dict[str, Any], user: User, *arguments: str) -> None:
     result = CliRunner().invoke(commands, ["provision", *arguments], obj=context)
     if result.exit_code != 0:
         raise NotProvisionedError(result.output)
-
-
-def _make(deployment: Deployment, user: User) -> None:
-    session = user.session()
-    _make_queues(deployment, session.client("sqs"))
-    for table in deployment.tables:
-        access = replace(table.access, credentials=user.credentials)
-        ensure_table(
-            DynamoTableService(access),
-            table.name,
-            table.spec,
-            purpose=table.purpose,
-            clock=SystemClock(),
-        )
-    for bucket in {each.name for each in deployment.buckets}:
-        session.client("s3").create_bucket(Bucket=bucket)
-
-
-def _make_queues(deployment: Deployment, sqs: Any) -> None:
-    arns: dict[str, str] = {}
-    for queue in deployment.queues:
-        attributes = dict(queue.attributes)
-        if queue.dead_letter_queue is not None:
-            target = RedrivePolicy(
-                target=arns[queue.dead_letter_queue],  # type: ignore[arg-type]
-                max_receive_count=queue.max_receive_count,
-            )
-            attributes[REDRIVE_POLICY] = target.text()
-        url = sqs.create_queue(QueueName=queue.name, Attributes=attributes)["QueueUrl"]
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        arns[queue.name] = found["Attributes"]["QueueArn"]

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from celery.exceptions import BackendStoreError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
-from celery_aws.cli.group import COMMANDS
 from celery_aws.errors import AccessDeniedError, CeleryAwsError
 from celery_aws.iam import PolicyDocument, PolicyOptions, Role, policy
 from celery_aws.local import LocalAws
@@ -219,7 +218,6 @@ def test_no_statement_of_who_makes_things_is_idle(
         provision(another, operator(scene, another, sid))
 
 
-@pytest.mark.skipif("provision" not in COMMANDS, reason="there is no such command yet")
 @pytest.mark.parametrize("sid", DELETING)
 def test_no_statement_of_who_deletes_things_is_idle(
     scene: PolicyScene, another: dict[str, Any], sid: str
