@@ -59,7 +59,12 @@ def test_a_binding_of_a_queue_that_is_gone(patient: Patient) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [f"celeryev-{uuid4()}", f"{uuid4()}-reply-celery-pidbox", "celery_a-celery-pidbox"]
+    "name",
+    [
+        "celeryev-c8024cd1-4999-4659-9483-c4330b002b9e",
+        "3563f6c6-f1b8-4a8f-8414-2d8972011a2d-reply-celery-pidbox",
+        "celery_a-celery-pidbox",
+    ],
 )
 def test_queues_of_celerys_own_transport(patient: Patient, name: str) -> None:
     sqs = boto3.client("sqs")
