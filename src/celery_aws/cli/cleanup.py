@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,11 @@ def command(
     queues with the prefix, one or two for each that is shown, two for each that is deleted, and one
     for each queue that is bound, twice if bindings are removed. Exit code 1 if something is left
     behind and still there.
+    workers or monitors with the stock transport run.
+
+    It is the one command that needs sqs:ListQueues, which is granted on all queues or none. Costs
+    one request for 1,000 queues with the prefix, one for each that is listed, and two for each that
+    is deleted. Exit code 1 if something is left behind and still there.
     """
     with broker_of(celery_app(ctx)) as broker:
         cleaning = Cleaning(
@@ -76,6 +82,21 @@ def _deleted(cleaning: Cleaning, due: Sequence[Leftover], *, as_json: bool) -> I
                     click.echo(each.name)
                 yield each
             advance(1)
+
+
+        if (due or bindings) and not only_plan:
+            _confirm(due, bindings, yes=yes)
+            deleted = [each for each in due if cleaning.remove_queue(each)]
+            cleaning.remove_bindings(bindings)
+            click.echo(f"{len(deleted)} queue(s) and {len(bindings)} binding(s) deleted.", err=True)
+    removed = () if only_plan else bindings
+    if as_json:
+        _print_json(queues, bindings, deleted, removed=bool(removed))
+    else:
+        for each in deleted:
+            click.echo(each.name)
+    left = len(deleted) < len(due) or (only_plan and (due or bindings))
+    ctx.exit(1 if left else 0)
 
 
 def _is_due(leftover: Leftover, *, probable: bool) -> bool:
@@ -118,6 +139,8 @@ def _print_json(
     bindings: Sequence[StaleBinding],
     deleted: Sequence[Leftover],
     removed: Sequence[StaleBinding],
+    *,
+    removed: bool,
 ) -> None:
     names = {each.name for each in deleted}
     report = {
@@ -129,6 +152,7 @@ def _print_json(
                 "routing_key": each.binding.routing_key,
                 "reason": each.reason,
                 "deleted": each in removed,
+                "deleted": removed,
             }
             for each in bindings
         ],

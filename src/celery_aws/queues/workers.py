@@ -68,6 +68,10 @@ class FleetInspection:
         if sample_seconds is not None:
             self._clock.sleep(sample_seconds)
             seconds = self._clock.monotonic() - started_at
+        before = self._stats()
+        after = before
+        if sample_seconds is not None:
+            self._clock.sleep(sample_seconds)
             after = self._stats()
         capacities: dict[str, Capacity] = {}
         for node in queues.keys() & before.keys():
@@ -75,6 +79,7 @@ class FleetInspection:
             if sample_seconds is not None and node in after:
                 started = _started(after[node]) - _started(before[node])
                 found = replace(found, tasks_a_second=max(0, started) / seconds)
+                found = replace(found, tasks_a_second=max(0, started) / sample_seconds)
             capacities[node] = found
         return Fleet(queues=queues, capacities=capacities)
 

@@ -92,6 +92,22 @@ def test_how_sure_it_is(
 ) -> None:
     depth = EMPTY if unread is None else UNREAD
     assert judge(kind, depth, age, unread=unread).certainty is certainty
+    ("kind", "depth", "age", "certainty"),
+    [
+        (Kind.REPLIES, EMPTY, HOURS, Certainty.PROBABLE),
+        (Kind.REPLIES, UNREAD, DAYS, Certainty.SURE),
+        (Kind.EVENTS, EMPTY, HOURS, Certainty.IN_USE),
+        (Kind.EVENTS, EMPTY, DAYS, Certainty.PROBABLE),
+        (Kind.EVENTS, UNREAD, HOURS, Certainty.PROBABLE),
+        (Kind.EVENTS, UNREAD, DAYS, Certainty.SURE),
+        (Kind.MAILBOX, EMPTY, DAYS, Certainty.IN_USE),
+        (Kind.MAILBOX, UNREAD, DAYS, Certainty.PROBABLE),
+    ],
+)
+def test_how_sure_it_is(
+    kind: Kind, depth: QueueDepth, age: timedelta, certainty: Certainty
+) -> None:
+    assert judge(kind, depth, age).certainty is certainty
 
 
 @pytest.mark.parametrize(
