@@ -1,6 +1,7 @@
 """A redrive that SQS carries out by itself, started and watched from here."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from celery_aws.aws.message_moves import MoveTask
@@ -18,6 +19,9 @@ from celery_aws.names import QueueArn
 #: Seconds between two questions how far a task is.
 ASK_SECONDS: Final = 2.0
 
+#: Questions after which a task that was started and is not told of is given up.
+_UNLISTED_ASKS: Final = 10
+
 
 class RedriveTask:
     """The redrives of one dead-letter queue by SQS.
@@ -31,6 +35,8 @@ class RedriveTask:
         self._queue = queue
         self._moves = OperatorServices.moves(queue.access)
         self._clock = clock
+        #: When the latest task was started that was there before.
+        self._before: datetime | None = None
 
     def running(self) -> MoveTask | None:
         """Return the task that is active, or None; also where SQS has no such tasks, or tells not.
@@ -41,6 +47,7 @@ class RedriveTask:
             tasks = self._moves.moves(self._queue.arn)
         except (AccessDeniedError, InvalidRequestError, NotFoundError):
             return None
+        self._before = tasks[0].started_at if tasks else None
         return next((task for task in tasks if task.active), None)
 
     def start(self, destination: QueueArn) -> None:
@@ -65,12 +72,24 @@ class RedriveTask:
             stopped: tells whether to watch no longer; the task goes on.
 
         Raises:
+            UnsupportedError: SQS does not list the task; it goes on.
             AwsError: SQS did not answer; the task goes on.
 
         Costs one ListMessageMoveTasks every two seconds.
         """
+        unlisted = 0
         while True:
-            task = self._moves.moves(self._queue.arn)[0]
+            task = next(iter(self._moves.moves(self._queue.arn)), None)
+            if task is None or task.started_at == self._before:
+                # SQS does not list a new one everywhere at once.
+                unlisted += 1
+                if unlisted == _UNLISTED_ASKS:
+                    raise UnsupportedError(
+                        f"SQS has begun a redrive of {self._queue.name} and does not tell how far "
+                        "it is: look again by `dlq list`"
+                    )
+                self._clock.sleep(ASK_SECONDS)
+                continue
             tell(task)
             if not task.active or stopped():
                 return task
