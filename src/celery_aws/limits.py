@@ -86,11 +86,11 @@ SQS_LISTED_QUEUE_COUNT = 1_000
 #: Messages of one queue that can be in flight ("Amazon SQS message quotas").
 SQS_IN_FLIGHT_COUNT = 120_000
 #: Queues that one ListQueues or ListDeadLetterSourceQueues names at most (MaxResults).
-SQS_QUEUE_LIST_ENTRIES = 1_000
+SQS_LISTED_QUEUE_COUNT = 1_000
 
 #: Tasks that one ListMessageMoveTasks tells of at most (MaxResults); one a queue can be active
 #: (StartMessageMoveTask).
-SQS_MOVE_TASK_LIST_ENTRIES = 10
+SQS_MOVE_TASK_LIST_COUNT = 10
 
 # STS: AssumeRole.
 

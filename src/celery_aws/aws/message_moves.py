@@ -16,7 +16,7 @@ from celery_aws.aws.answers import member_of
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
 from celery_aws.aws.sqs import moment_of
-from celery_aws.limits import SQS_MOVE_TASK_LIST_ENTRIES
+from celery_aws.limits import SQS_MOVE_TASK_LIST_COUNT
 from celery_aws.names import QueueArn
 
 
@@ -104,7 +104,7 @@ class SqsMessageMoveService:
         """Return the latest tasks of a queue."""
         with translated("sqs", "ListMessageMoveTasks", source):
             answer = self._client().list_message_move_tasks(
-                SourceArn=source, MaxResults=SQS_MOVE_TASK_LIST_ENTRIES
+                SourceArn=source, MaxResults=SQS_MOVE_TASK_LIST_COUNT
             )
         return [_task(source, result) for result in answer.get("Results", ())]
 

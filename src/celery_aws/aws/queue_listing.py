@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from celery_aws.aws.access import Access
 from celery_aws.aws.clients import client_for
 from celery_aws.aws.errors import translated
-from celery_aws.limits import SQS_QUEUE_LIST_ENTRIES
+from celery_aws.limits import SQS_LISTED_QUEUE_COUNT
 from celery_aws.names import QueueUrl
 
 
@@ -80,7 +80,7 @@ class SqsQueueListingService:
 
 
 def _page_request(after: str | None) -> dict[str, Any]:
-    request: dict[str, Any] = {"MaxResults": SQS_QUEUE_LIST_ENTRIES}
+    request: dict[str, Any] = {"MaxResults": SQS_LISTED_QUEUE_COUNT}
     if after is not None:
         request["NextToken"] = after
     return request

@@ -9,8 +9,9 @@ import click
 from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
 from celery_aws.cli.schedule_options import json_option
-from celery_aws.cli.schedule_text import aligned, duration_text
+from celery_aws.cli.schedule_text import aligned
 from celery_aws.core.backlog import Backlog, Capacity
+from celery_aws.core.durations import duration_text
 from celery_aws.deployment import declare_priorities, deployment_of
 from celery_aws.errors import ConfigurationError
 from celery_aws.names import AmqpQueue

@@ -12,7 +12,8 @@ from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
 from celery_aws.cli.progress import progress
 from celery_aws.cli.schedule_options import json_option, yes_option
-from celery_aws.cli.schedule_text import aligned, duration_text, exact_text
+from celery_aws.cli.schedule_text import aligned, exact_text
+from celery_aws.core.durations import duration_text
 from celery_aws.queues.cleaning import Cleaning, StaleBinding
 from celery_aws.queues.leftovers import Certainty, Leftover
 

@@ -18,6 +18,7 @@ from celery_aws.errors import AwsError, CeleryAwsError, ConfigurationError
 #: the line that the overview shows.
 COMMANDS = {
     "backlog": "Show how far behind the workers are, for autoscaling.",
+    "canary": "Send a task, wait for its result, and say where it got stuck.",
     "cleanup": "Delete queues and bindings that others have left behind.",
     "create-table": "Create the results table and the coordination table.",
     "dlq": "Look at dead letters, send them back, or delete them.",
@@ -31,6 +32,7 @@ COMMANDS = {
     "flower": "Run Flower, with the queues on its broker page.",
     "health": "Tell whether the workers here are live and ready.",
     "local": "Run an AWS on this machine, for development and tests.",
+    "provision": "Make the queues, tables and buckets of the app.",
     "queues": "Show how many messages are where.",
     "provision": "Make the queues, tables and buckets of the app.",
     "schedule": "Look at parked tasks, and cancel them or let them run now.",

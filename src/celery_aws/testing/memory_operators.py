@@ -11,7 +11,7 @@ from celery_aws.core.buried_message import BuriedMessage
 from celery_aws.core.dead_letters import REDRIVE_POLICY, redrive_policy
 from celery_aws.core.messages import ReceivedMessage
 from celery_aws.core.queue_names import name_of_url
-from celery_aws.limits import SQS_MOVE_TASK_LIST_ENTRIES, SQS_QUEUE_LIST_ENTRIES
+from celery_aws.limits import SQS_LISTED_QUEUE_COUNT, SQS_MOVE_TASK_LIST_COUNT
 from celery_aws.names import QueueArn, QueueUrl
 from celery_aws.testing.memory_account import MemoryAccount
 from celery_aws.testing.memory_moves import MemoryMoves
@@ -30,7 +30,7 @@ class MemoryOperators:
     """
 
     def __init__(self, sqs: MemorySqs) -> None:
-        self.most_listed = SQS_QUEUE_LIST_ENTRIES
+        self.most_listed = SQS_LISTED_QUEUE_COUNT
         self._sqs = sqs
         self._moves: MemoryMoves | None = None
 
@@ -60,7 +60,7 @@ class MemoryOperators:
     def moves(self, source: QueueArn) -> list[MoveTask]:
         """Return the latest tasks of a queue."""
         with self._sqs.account("ListMessageMoveTasks", source) as (account, now):
-            tasks = self._moves_of(account).of(source, now)[:SQS_MOVE_TASK_LIST_ENTRIES]
+            tasks = self._moves_of(account).of(source, now)[:SQS_MOVE_TASK_LIST_COUNT]
             return [replace(task, started_at=self._sqs.wall_time(at)) for task, at in tasks]
 
     def cancel_move(self, handle: str) -> int:
