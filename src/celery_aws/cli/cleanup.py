@@ -44,9 +44,10 @@ def command(
     behind and still there.
     workers or monitors with the stock transport run.
 
-    It is the one command that needs sqs:ListQueues, which is granted on all queues or none. Costs
-    one request for 1,000 queues with the prefix, one for each that is listed, and two for each that
-    is deleted. Exit code 1 if something is left behind and still there.
+    It needs sqs:ListQueues, which is granted on all queues or none. Costs one request for 1,000
+    queues with the prefix, one or two for each that is shown, two for each that is deleted, and one
+    for each queue that is bound, twice if bindings are removed. Exit code 1 if something is left
+    behind and still there.
     """
     with broker_of(celery_app(ctx)) as broker:
         cleaning = Cleaning(
@@ -87,17 +88,26 @@ def _deleted(cleaning: Cleaning, due: Sequence[Leftover], *, as_json: bool) -> I
 
         if (due or bindings) and not only_plan:
             _confirm(due, bindings, yes=yes)
-            deleted = [each for each in due if cleaning.remove_queue(each)]
-            cleaning.remove_bindings(bindings)
-            click.echo(f"{len(deleted)} queue(s) and {len(bindings)} binding(s) deleted.", err=True)
-    removed = () if only_plan else bindings
+            deleted = list(_deleted(cleaning, due, as_json=as_json))
+            removed = cleaning.remove_bindings(bindings)
+            click.echo(f"{len(deleted)} queue(s) and {len(removed)} binding(s) deleted.", err=True)
     if as_json:
-        _print_json(queues, bindings, deleted, removed=bool(removed))
-    else:
-        for each in deleted:
-            click.echo(each.name)
-    left = len(deleted) < len(due) or (only_plan and (due or bindings))
+        _print_json(queues, bindings, deleted, removed)
+    if not probable and any(_is_due(each, probable=True) for each in queues if each not in due):
+        click.echo("What is probably left behind goes with --probable.", err=True)
+    # What somebody uses again by now is nothing that is left behind.
+    left = len(deleted) < len(due) or (only_plan and bindings)
     ctx.exit(1 if left else 0)
+
+
+def _deleted(cleaning: Cleaning, due: Sequence[Leftover], *, as_json: bool) -> Iterator[Leftover]:
+    with progress("Deleting", len(due)) as advance:
+        for each in due:
+            if cleaning.remove_queue(each):
+                if not as_json:
+                    click.echo(each.name)
+                yield each
+            advance(1)
 
 
 def _is_due(leftover: Leftover, *, probable: bool) -> bool:

@@ -28,7 +28,14 @@ from celery_aws.queues.leftovers import (
 )
 from celery_aws.errors import QueueNotFoundError, TableNotFoundError
 from celery_aws.names import AmqpQueue, InboxId, QueueUrl
-from celery_aws.queues.leftovers import Kind, Leftover, inbox_of, judge, kind_of
+from celery_aws.queues.leftovers import (
+    Kind,
+    Leftover,
+    inbox_of,
+    is_read_all_the_time,
+    judge,
+    kind_of,
+)
 
 _CREATED: Final = "CreatedTimestamp"
 _MODIFIED: Final = "LastModifiedTimestamp"
@@ -189,7 +196,8 @@ class Cleaning:
             judgement=judge(
                 kind,
                 depth,
-                self._clock.now() - created_at,
+                now - created_at,
+                unread=None if oldest_at is None else now - oldest_at,
                 registered=known,
                 # By default the table is as much the prefix's as the queues are.
                 only_registry=not self._directory.options.coordination_table,

@@ -164,19 +164,26 @@ def is_read_all_the_time(kind: Kind) -> bool:
     return _judge_stock(kind, depth, age)
 
 
-def _judge_stock(kind: Kind, depth: QueueDepth, age: timedelta) -> Judgement:
-    unread = f"nobody reads its {depth.visible} message(s)"
+def _judge_stock(kind: Kind, age: timedelta, unread: timedelta | None) -> Judgement:
     if kind is Kind.REPLIES:
-        certainty = Certainty.SURE if age >= OLD else Certainty.PROBABLE
-        return Judgement(certainty=certainty, reason="a client waits seconds for replies")
-    if depth.visible:
-        certainty = Certainty.SURE if kind is Kind.EVENTS and age >= OLD else Certainty.PROBABLE
-        return Judgement(certainty=certainty, reason=unread)
+        certainty = Certainty.PROBABLE if age >= OLD else Certainty.IN_USE
+        return Judgement(certainty=certainty, reason="its client may read it with its next command")
+    if unread is not None and unread >= YOUNG:
+        # A worker that was stopped comes back to its mailbox.
+        sure = kind is Kind.EVENTS and unread >= OLD
+        certainty = Certainty.SURE if sure else Certainty.PROBABLE
+        hours = int(unread / timedelta(hours=1))
+        return Judgement(certainty=certainty, reason=f"nobody has read a message for {hours} h")
     if kind is Kind.EVENTS and age >= OLD:
-        reason = "it is empty: left behind, or a monitor with the stock transport reads it"
+        reason = "left behind, or a monitor with the stock transport reads it"
         return Judgement(certainty=Certainty.PROBABLE, reason=reason)
-    reason = "it is empty: a process with the stock transport may read it"
+    reason = "a process with the stock transport may read it"
     return Judgement(certainty=Certainty.IN_USE, reason=reason)
+
+
+def is_read_all_the_time(kind: Kind) -> bool:
+    """Tell whether a message that waits there says that nobody reads it."""
+    return kind in (Kind.EVENTS, Kind.MAILBOX)
 
 
 _PATTERNS: Final = {

@@ -69,9 +69,10 @@ class FleetInspection:
             self._clock.sleep(sample_seconds)
             seconds = self._clock.monotonic() - started_at
         before = self._stats()
-        after = before
+        after, seconds = before, 0.0
         if sample_seconds is not None:
             self._clock.sleep(sample_seconds)
+            seconds = self._clock.monotonic() - started_at
             after = self._stats()
         capacities: dict[str, Capacity] = {}
         for node in queues.keys() & before.keys():
