@@ -104,8 +104,8 @@ def command(ctx: click.Context, /, role: str, **given: Any) -> None:
     """Print the least that the processes of ROLE have to be allowed.
 
     A producer sends tasks and waits for results: web processes, beat. A worker is `celery worker`;
-    a monitor Flower, inspect, control, events or an exporter. A provisioner makes queues, tables
-    and buckets.
+    a monitor Flower, inspect, control, events or an exporter. An operator also looks after dead
+    letters and leftovers. A provisioner makes queues, tables and buckets.
 
     It names each queue, table and bucket of the app's configuration, and one pattern: that of the
     inboxes, which processes make for themselves. Attach several policies to who has several roles.

@@ -11,6 +11,7 @@ from celery_aws.iam.creation import queue_creation, table_creation
 from celery_aws.iam.document import PolicyDocument, Statement
 from celery_aws.iam.folding import folded
 from celery_aws.iam.monitor import monitor
+from celery_aws.iam.operator import operator
 from celery_aws.iam.producer import producer
 from celery_aws.iam.provisioner import provisioner
 from celery_aws.iam.resources import Resources
@@ -26,6 +27,8 @@ class Role(Enum):
     WORKER = "worker"
     #: Flower, ``inspect``, ``control``, events, dashboards, exporters.
     MONITOR = "monitor"
+    #: A monitor who also looks after dead letters and leftovers, by hand.
+    OPERATOR = "operator"
     #: Makes queues, tables and buckets.
     PROVISIONER = "provisioner"
 
@@ -76,6 +79,10 @@ def policy(
     return folded(document, found) if options.folds else document
 
 
+#: Who neither sends tasks nor runs them, and makes no queue of tasks.
+_WATCHERS = {Role.MONITOR: monitor, Role.OPERATOR: operator}
+
+
 def _statements(found: Resources, role: Role, options: PolicyOptions) -> Iterator[Statement]:
     results = found.deployment.table("results")
     coordination = found.deployment.table("coordination")
@@ -85,14 +92,15 @@ def _statements(found: Resources, role: Role, options: PolicyOptions) -> Iterato
         created = encryption.table_keys(tables, encryption.DYNAMODB_CREATION)
         yield from encryption.key_statements(found, encryption.looked_up(created))
         return
-    if role is Role.MONITOR:
-        yield from monitor(found, ages=options.ages)
+    if role in _WATCHERS:
+        yield from _WATCHERS[role](found, ages=options.ages)
     else:
         yield from (producer if role is Role.PRODUCER else worker)(found)
     if options.creates:
-        if role is not Role.MONITOR:
+        if role not in _WATCHERS:
             yield from queue_creation(found)
-        yield from table_creation(found, *tables)
+        # Who reads results makes no table for them.
+        yield from table_creation(found, *((coordination,) if role in _WATCHERS else tables))
     actions = encryption.DYNAMODB_CREATION if options.creates else encryption.DYNAMODB_USE
     uses = [*encryption.queue_key(found), *encryption.table_keys(tables, actions)]
     if role is not Role.MONITOR:
