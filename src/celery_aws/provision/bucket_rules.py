@@ -88,33 +88,42 @@ def rules_of(planned: Iterable[PlannedBucket]) -> dict[BucketName, tuple[BucketR
 
 
 def is_kept(rule: BucketRule, rules: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether some rule of a bucket, of whoever it is, does what ``rule`` shall do."""
-    return any(
+    """Tell whether some rule of a bucket, of whoever it is, does what ``rule`` shall do.
+
+    Never so while one of ours lets expire what is needed: the sooner one wins.
+    """
+    in_force = [each for each in rules if _is_in_force(each)]
+    if any(_is_too_early(rule, each) for each in in_force if each.get("ID") == rule.id):
+        return False
+    return rule.days is None or any(
         _prefix(each) == rule.prefix and (_days(each) or 0) >= (rule.least_days or math.inf)
-        for each in rules
-        if _is_in_force(each)
+        for each in in_force
     )
 
 
 def too_early(rule: BucketRule, rules: Iterable[Mapping[str, Any]]) -> list[tuple[str, int]]:
     """Return the rules of others by which what is needed expires: their ids and days."""
-    least = math.inf if rule.least_days is None else rule.least_days
     return [
-        (str(each.get("ID", "without an id")), days)
+        (str(each.get("ID", "without an id")), _days(each) or 0)
         for each in rules
         if _is_in_force(each)
         and each.get("ID") != rule.id
         and rule.prefix.startswith(_prefix(each))
-        and (days := _days(each)) is not None
-        and days < least
+        and _is_too_early(rule, each)
     ]
 
 
 def with_rule(
     rules: Sequence[Mapping[str, Any]], rule: BucketRule
 ) -> tuple[Mapping[str, Any], ...]:
-    """Return a bucket's rules with ours among them, the others as they are."""
-    return (*without_rules(rules, [rule.id]), rule.raw)
+    """Return a bucket's rules with ours among them, if it has to be, the others as they are."""
+    others = without_rules(rules, [rule.id])
+    return others if rule.days is None else (*others, rule.raw)
+
+
+def is_there(rule: BucketRule, rules: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a bucket has our rule, however it is."""
+    return any(each.get("ID") == rule.id for each in rules)
 
 
 def without_rules(
@@ -182,6 +191,11 @@ def _id(planned: PlannedBucket) -> str:
 def _is_in_force(rule: Mapping[str, Any]) -> bool:
     # A rule that asks for a tag or a size as well is for some objects only.
     return rule.get("Status") == "Enabled" and not set(rule.get("Filter", {})) - {"Prefix"}
+
+
+def _is_too_early(wanted: BucketRule, rule: Mapping[str, Any]) -> bool:
+    days = _days(rule)
+    return days is not None and (wanted.least_days is None or days < wanted.least_days)
 
 
 def _prefix(rule: Mapping[str, Any]) -> str:

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from celery_aws.aws.access import Access
 from celery_aws.deployment import Deployment
 from celery_aws.names import BucketName
-from celery_aws.provision.bucket_rules import BucketRule, is_kept, rules_of, shown, too_early
+from celery_aws.provision.bucket_rules import (
+    BucketRule,
+    is_kept,
+    is_there,
+    rules_of,
+    shown,
+    too_early,
+)
 from celery_aws.provision.found import FoundBucket
 from celery_aws.provision.steps import BucketStep, Difference
 
@@ -75,8 +82,11 @@ def _conflicts(
         )
     if found is None or found.is_new:
         return
+    present = found.lifecycle.rules
     for rule in rules:
-        if rule.days is not None and not rule.prefix and not is_kept(rule, found.lifecycle.rules):
+        if rule.prefix or rule.days is None or is_there(rule, present):
+            continue
+        if not is_kept(rule, present):
             yield (
                 f"without a prefix of its own, a lifecycle rule for {rule.kind} would let "
                 "everything in this bucket expire, which others may use: set large_"
@@ -94,11 +104,11 @@ def _differences(rules: Sequence[BucketRule], found: FoundBucket | None) -> Iter
         yield Difference(name=ENCRYPTION, found=None if found is None else "off", wanted="AES256")
     present = () if found is None else found.lifecycle.rules
     for rule in rules:
-        if rule.days is not None and not is_kept(rule, present):
+        if not is_kept(rule, present):
             yield Difference(
                 name=f"{_RULE}{rule.id}",
                 found=shown(present, rule),
-                wanted=f"{rule.days} days under {rule.prefix!r}",
+                wanted="none" if rule.days is None else f"{rule.days} days under {rule.prefix!r}",
             )
 
 

@@ -138,6 +138,37 @@ def test_what_is_kept_for_ever_has_no_rule() -> None:
     assert "for ever" in made.notes[0]
 
 
+def kept_for_ever(*rules: dict[str, Any]) -> Step:
+    wanted = deployment(
+        broker="memory://",
+        results={"large_result_bucket": BIG, "large_result_prefix": "r/"},
+        result_expires=None,
+    )
+    return plan_of(wanted, Found(buckets={BIG: used(*rules)})).steps[-1]
+
+
+def test_a_rule_of_ours_goes_when_what_it_deletes_is_to_be_kept_for_ever() -> None:
+    made = kept_for_ever(rule(7, prefix="r/", name="celery-aws-results:r/"))
+    (difference,) = made.differences
+    assert (difference.found, difference.wanted) == ("7 days under 'r/'", "none")
+    off = rule(7, prefix="r/", name="celery-aws-results:r/", Status="Disabled")
+    assert kept_for_ever(off).verdict is Verdict.LEAVE
+
+
+def test_a_long_rule_of_others_does_not_make_up_for_a_short_one_of_ours() -> None:
+    made = step(used(rule(3, name="celery-aws-messages:tasks/"), rule(400)))
+    (difference,) = made.differences
+    assert (difference.found, difference.wanted) == (
+        "3 days under 'tasks/'",
+        "37 days under 'tasks/'",
+    )
+
+
+def test_our_rule_for_everything_in_a_bucket_is_lengthened_when_it_is_in_use() -> None:
+    made = step(used(rule(3, prefix="", name="celery-aws-messages")), prefix="")
+    assert made.verdict is Verdict.CHANGE
+
+
 def planned(prefix: str, kind: Any, days: int | None, *, parks: bool = False) -> PlannedBucket:
     return PlannedBucket(
         kind=kind,
@@ -202,3 +233,9 @@ def test_with_our_rule_it_is_kept_and_theirs_are_the_same(
     assert is_kept(ours, merged)
     assert [each for each in merged if each["ID"] != ours.id] == theirs
     assert with_rule(merged, ours) == merged
+
+
+def test_a_rule_that_shall_not_be_is_taken_out() -> None:
+    (ours,) = rules(planned("r/", "results", None))
+    theirs = rule(3, prefix="logs/")
+    assert with_rule([rule(7, prefix="r/", name=ours.id), theirs], ours) == (theirs,)
