@@ -18,12 +18,14 @@ class LifecycleRule:
         expires_days: after their creation; None if it is off, or deletes by a date, or nothing.
         whole_prefix: True if it is for all objects of the prefix; some rules are for those with a
             tag or of a size only.
+        tagged: True if it is for objects with a tag only.
     """
 
     name: str
     prefix: str
     expires_days: int | None
     whole_prefix: bool = True
+    tagged: bool = False
 
 
 def lifecycle_rule(rule: Mapping[str, Any]) -> LifecycleRule:
@@ -38,4 +40,5 @@ def lifecycle_rule(rule: Mapping[str, Any]) -> LifecycleRule:
         prefix=str(prefix),
         expires_days=None if days is None else int(days),
         whole_prefix=not narrowing,
+        tagged=not narrowing.isdisjoint(("Tag", "Tags")),
     )

@@ -13,13 +13,20 @@ EXPIRY = {"ID": "r", "Status": "Enabled", "Expiration": {"Days": 30}}
         ({"Filter": {"Prefix": "t/"}}, {"prefix": "t/"}),
         ({"Prefix": "t/"}, {"prefix": "t/"}),
         ({"Filter": {}}, {"prefix": ""}),
-        ({"Filter": {"Tag": {"Key": "a"}}}, {"prefix": "", "whole_prefix": False}),
+        (
+            {"Filter": {"Tag": {"Key": "a"}}},
+            {"prefix": "", "whole_prefix": False, "tagged": True},
+        ),
+        (
+            {"Filter": {"And": {"Prefix": "t/", "Tags": [{"Key": "a"}]}}},
+            {"prefix": "t/", "whole_prefix": False, "tagged": True},
+        ),
         (
             {"Filter": {"And": {"Prefix": "t/", "ObjectSizeGreaterThan": 5}}},
             {"prefix": "t/", "whole_prefix": False},
         ),
     ],
-    ids=["filter", "old", "all", "tag", "and"],
+    ids=["filter", "old", "all", "tag", "tags", "and"],
 )
 def test_what_a_rule_is_for(written: dict[str, Any], expected: dict[str, Any]) -> None:
     found = LifecycleRule(name="r", expires_days=30, **expected)

@@ -569,6 +569,33 @@ def test_results_that_never_expire_must_not_be_deleted_by_a_rule() -> None:
     assert not {"bucket-lifecycle-rule-short", "bucket-without-lifecycle-rule"} & set(ids(without))
 
 
+def test_results_that_live_longest_count_for_a_rule() -> None:
+    facts = scene(result_failure_expires=90 * 86_400, result_expires=86_400, **RESULTS_BUCKET)
+    assert "bucket-lifecycle-rule-short" in ids(facts)
+
+
+SHORT_RULES: list[tuple[str, bool, list[str]]] = [
+    ("logs/", False, []),
+    ("results/", False, []),
+    ("", True, []),
+    ("a1", False, ["bucket-lifecycle-rule-short"]),
+    ("", False, ["bucket-lifecycle-rule-short"]),
+]
+
+
+@pytest.mark.parametrize(("prefix", "tagged", "found"), SHORT_RULES)
+def test_a_short_rule_matters_only_where_our_objects_may_be(
+    prefix: str, found: list[str], *, tagged: bool
+) -> None:
+    long = LifecycleRule(name="long", prefix="", expires_days=400)
+    short = LifecycleRule(
+        name="short", prefix=prefix, expires_days=3, whole_prefix=not tagged, tagged=tagged
+    )
+    bucket = {"options": {"large_message_bucket": "big"}}
+    facts = with_buckets(scene(**bucket), rules=Look(answer=(long, short)))  # type: ignore[arg-type]
+    assert ids(facts) == found
+
+
 def test_a_rule_for_some_of_the_objects_is_not_enough() -> None:
     facts = with_buckets(scene(**BUCKET), rules=rule(30, whole_prefix=False))
     assert ids(facts) == ["bucket-without-lifecycle-rule"]

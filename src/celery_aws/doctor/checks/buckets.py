@@ -5,14 +5,18 @@ the S3 user guide; docs/how-to/large-messages.md says what is left in the bucket
 """
 
 import math
+import re
 from collections.abc import Iterator
 
+from celery_aws.core.lifecycle_rules import LifecycleRule
 from celery_aws.doctor.examined import ExaminedBucket, ExaminedQueue
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, warning
 from celery_aws.limits import SQS_RETENTION_SECONDS_DEFAULT, SQS_RETENTION_SECONDS_MAX
 
 _DAY_SECONDS = 86_400
+
+_UUID_BEGINNING = re.compile(r"[0-9a-f-]{0,36}")
 
 MISSING = error(
     "bucket-missing",
@@ -79,17 +83,26 @@ def lifecycle(facts: Facts) -> Iterator[Finding]:
             yield NO_RULE.found(bucket.what, f"no rule expires all objects of {prefix!r}")
         for rule in ours:
             days = rule.expires_days
-            touches = rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix)
-            if touches and days is not None and (needed is None or days < needed):
+            early = days is not None and (needed is None or days < needed)
+            if early and _touches(rule, prefix):
                 kept = "for ever" if needed is None else f"for {needed} day(s)"
                 evidence = f"rule {rule.name!r}: {days} day(s), and objects are needed {kept}"
                 yield TOO_SOON.found(bucket.what, evidence)
 
 
+def _touches(rule: LifecycleRule, prefix: str) -> bool:
+    """Tell whether a rule is for some of our objects: a UUID under the prefix, without tags."""
+    if rule.tagged:
+        return False
+    if not rule.prefix.startswith(prefix):
+        return prefix.startswith(rule.prefix)
+    return _UUID_BEGINNING.fullmatch(rule.prefix.removeprefix(prefix)) is not None
+
+
 def _needed_days(bucket: ExaminedBucket, facts: Facts) -> int | None:
     """Return how many days an object may be needed; None if a rule cannot be right."""
     if bucket.planned.kind == "results":
-        life = facts.celery.result_life_seconds
+        life = bucket.planned.longest_life_seconds
         return None if life is None else math.ceil(life / _DAY_SECONDS)
     lives = (_life_seconds(queue) for queue in facts.queues)
     return math.ceil(max(lives, default=SQS_RETENTION_SECONDS_DEFAULT) / _DAY_SECONDS)
