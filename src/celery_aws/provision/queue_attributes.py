@@ -6,6 +6,7 @@ Facts: CreateQueue and GetQueueAttributes in the SQS API reference (read 2026-11
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -40,6 +41,9 @@ _DEFAULTS: Final = {
     "ReceiveMessageWaitTimeSeconds": "0",
     "VisibilityTimeout": str(SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT),
 }
+
+#: An account as a principal; its number alone says the same, and AWS gives back what it likes.
+_ACCOUNT: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):root")
 
 #: Of a policy for people.
 _SHOWN_CHARACTERS: Final = 100
@@ -157,4 +161,5 @@ def _plain(value: Any) -> Any:
             (_plain(each) for each in value), key=lambda each: json.dumps(each, sort_keys=True)
         )
         return plain[0] if len(plain) == 1 else plain
-    return value
+    account = _ACCOUNT.fullmatch(value) if isinstance(value, str) else None
+    return account[1] if account else value

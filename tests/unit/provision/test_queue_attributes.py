@@ -33,6 +33,11 @@ REDRIVE = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","max
         ),
         (
             "Policy",
+            '{"Statement": [{"Principal": {"AWS": "123456789012"}}]}',
+            '{"Statement":[{"Principal":{"AWS":"arn:aws:iam::123456789012:root"}}]}',
+        ),
+        (
+            "Policy",
             '{"Statement": [{"Action": ["b", "a"]}]}',
             '{"Statement":[{"Action":["a","b"]}]}',
         ),
