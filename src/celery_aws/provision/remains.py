@@ -142,8 +142,8 @@ def read_remains(deployment: Deployment, services: Services) -> Remains:
 
     Predefined queues, and tables that are named by their ARN, are not ours and left out.
 
-    Costs two requests for each queue, two for each table, three for each bucket, and ListQueues for
-    the inboxes.
+    Costs two requests for each queue, two for each table, three for each bucket, ListQueues for the
+    inboxes and one request for each of them.
     """
     return Remains(
         queues=tuple(_queues(deployment, services)),
@@ -166,7 +166,8 @@ def _queues(deployment: Deployment, services: Services) -> Iterator[RemainingQue
         for url in service.queues_named(prefix):
             name = name_of_url(url)
             if is_inbox_name(name):
-                yield from _queue(service, deployment.broker, name, "inbox")
+                # Not by its name: on inboxes nobody needs GetQueueUrl for this.
+                yield from _queue(service, deployment.broker, name, "inbox", url)
 
 
 def _inbox_prefix(prefix: str) -> str:
@@ -176,10 +177,14 @@ def _inbox_prefix(prefix: str) -> str:
 
 
 def _queue(
-    service: QueueAdministration, access: Access, name: QueueName, purpose: str
+    service: QueueAdministration,
+    access: Access,
+    name: QueueName,
+    purpose: str,
+    known: QueueUrl | None = None,
 ) -> Iterator[RemainingQueue]:
     try:
-        url = service.queue_url(name)
+        url = known or service.queue_url(name)
         found = service.queue_attributes(url, list(_COUNTS.values()))
     except QueueNotFoundError:
         return

@@ -6,6 +6,7 @@ from celery_aws.aws.bucket_administration import Lifecycle
 from celery_aws.core.attributes import text
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.deployment import Deployment
+from celery_aws.errors import AccessDeniedError
 from celery_aws.names import BucketName, ObjectKey, QueueName, TableName
 from celery_aws.provision import Remains, read_remains, remove
 from tests.unit.provision.account import Account, Interruption, KilledError, deployment
@@ -54,6 +55,21 @@ def test_all_of_it_is_taken_away_in_order(account: Account) -> None:
     assert remains(account, wanted).is_empty
     left = [queue.name for queue in account.queues._account.all()]
     assert left == ["hoge-celery-inbox", "other-celery", "celery"]
+
+
+def test_an_inbox_is_found_without_the_right_to_ask_for_it_by_its_name(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.queues.create_queue(INBOX, {"FifoQueue": "true"}, {})
+    by_name = account.queues.queue_url
+
+    def denied_on_inboxes(name: QueueName, **more: Any) -> Any:
+        if name == INBOX:
+            raise AccessDeniedError("no", service="sqs", operation="GetQueueUrl")
+        return by_name(name, **more)
+
+    monkeypatch.setattr(account.queues, "queue_url", denied_on_inboxes)
+    assert destroy(account, everything()) == [f"queue {INBOX}: deleted"]
 
 
 @pytest.mark.parametrize("executed", [False, True], ids=["not executed", "executed"])
