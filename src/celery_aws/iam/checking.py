@@ -2,11 +2,13 @@
 
 IAM is asked to simulate it. Where that is not permitted, or IAM knows no user or role of that name,
 the calls are tried that change nothing; what cannot be tried without changing something, such as
-ReceiveMessage, stays unknown.
+ReceiveMessage, stays unknown. So too where the simulation knows of no permission: it leaves out the
+resource's own policy, which may give it within an account ("Testing IAM policies" in the IAM user
+guide).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
@@ -17,6 +19,9 @@ from celery_aws.iam.document import PolicyDocument, Statement
 
 #: What stands for the stars and question marks of a pattern: part of an inbox's name, or of a key.
 _ANYTHING = "0"
+
+_SIMULATED = "IAM's simulation: "
+_NOT_ALLOWED = f"{_SIMULATED}implicitDeny"
 
 
 class Verdict(Enum):
@@ -98,8 +103,8 @@ def check(
         permissions: simulates.
         trials: tries, where nothing can be simulated.
 
-    Costs one SimulatePrincipalPolicy for each statement; if that is refused, a request for each
-    action and resource that can be tried.
+    Costs one SimulatePrincipalPolicy for each statement; if that is refused, or says that nothing
+    allows it, a request for each action and resource that can be tried.
     """
     allowing = [each for each in document.statements if each.effect == "Allow"]
     principal = simulated_principal(identity.arn)
@@ -107,6 +112,7 @@ def check(
     if principal is not None:
         try:
             found = [_simulated(each, principal, permissions) for each in allowing]
+            found = list(_with_resource_policies(found, allowing, trials))
             return PolicyCheck(statements=tuple(found), how=f"IAM's simulation of {principal}")
         except AwsError as error:
             # Not permitted or not reachable; or a role has a path, which its session hides.
@@ -143,8 +149,39 @@ def _decided(action: str, arn: str, decisions: Decisions, example: str) -> Actio
         verdict, evidence = Verdict.UNKNOWN, "IAM's simulation does not mention it"
     else:
         verdict = Verdict.ALLOWED if decision == "allowed" else Verdict.DENIED
-        evidence = f"IAM's simulation: {decision}"
+        evidence = f"{_SIMULATED}{decision}"
     return ActionCheck(action=action, resource=arn, verdict=verdict, evidence=evidence)
+
+
+def _with_resource_policies(
+    found: Sequence[StatementCheck], statements: Sequence[Statement], trials: Trials
+) -> Iterator[StatementCheck]:
+    """Yield what is known when what nothing allows has been tried as well.
+
+    Where a call that can be tried is allowed, the resource's own policy is at work, and may allow
+    those too that cannot be tried.
+    """
+    tried = {
+        (each.sid, one.action, one.resource): trials.try_action(one.action, one.resource, statement)
+        for each, statement in zip(found, statements, strict=True)
+        for one in each.checks
+        if one.evidence == _NOT_ALLOWED
+    }
+    opened = {key[2] for key, trial in tried.items() if trial.verdict is Verdict.ALLOWED}
+    for each in found:
+        checks = (
+            _after(one, tried.get((each.sid, one.action, one.resource)), opened)
+            for one in each.checks
+        )
+        yield replace(each, checks=tuple(checks))
+
+
+def _after(simulated: ActionCheck, trial: ActionCheck | None, opened: set[str]) -> ActionCheck:
+    if trial is None:
+        return simulated
+    if trial.verdict is Verdict.UNKNOWN and simulated.resource not in opened:
+        return simulated
+    return replace(trial, evidence=f"{simulated.evidence}; a call: {trial.evidence}")
 
 
 def _tried(statement: Statement, trials: Trials) -> StatementCheck:

@@ -139,9 +139,9 @@ def _verdict(call: Call) -> tuple[Verdict, str]:
 
 
 def _call_on_queue(name: str, queue: PlannedQueue, found: Resources) -> Call | None:
-    access = found.deployment.broker
-    if access is None:
+    if found.deployment.broker is None:
         return None
+    access = found.deployment.access_of(queue)
     service = SqsQueueService(access)
     owner = AccountId(found.queue(queue).split(":")[4])
     url = queue.url or _url(access, owner, queue.name)

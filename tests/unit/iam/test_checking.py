@@ -30,8 +30,11 @@ DOCUMENT = PolicyDocument(
 class Simulation:
     """IAM as it would answer."""
 
-    def __init__(self, *denied: str, refusal: AwsError | None = None) -> None:
+    def __init__(
+        self, *denied: str, refusal: AwsError | None = None, denial: str = "implicitDeny"
+    ) -> None:
         self._denied = denied
+        self._denial = denial
         self._refusal = refusal
         self.asked: list[tuple[str, tuple[str, ...], Mapping[str, Sequence[str]]]] = []
 
@@ -46,7 +49,7 @@ class Simulation:
             raise self._refusal
         self.asked.append((principal, tuple(resources), context))
         return {
-            (action, resource): "implicitDeny" if action in self._denied else "allowed"
+            (action, resource): self._denial if action in self._denied else "allowed"
             for action in actions
             for resource in resources
         }
@@ -82,13 +85,28 @@ def test_everything_is_allowed() -> None:
 
 
 def test_one_denial_is_one_of_its_statement() -> None:
-    report = checked(Simulation("sqs:SendMessage"))
+    report = checked(Simulation("sqs:SendMessage"), None, "sqs:SendMessage")
     assert verdicts(report)["Send"] is Verdict.DENIED
     assert verdicts(report)["Inbox"] is Verdict.ALLOWED
     assert report.verdict is Verdict.DENIED
     (denied,) = [each for each in report.statements[0].checks if each.verdict is Verdict.DENIED]
     assert (denied.action, denied.resource) == ("sqs:SendMessage", QUEUE)
     assert "implicitDeny" in denied.evidence
+
+
+def test_what_the_policy_of_the_queue_allows_is_not_denied() -> None:
+    simulation = Simulation("sqs:GetQueueUrl", "sqs:SendMessage")
+    report = checked(simulation, None, "sqs:SendMessage")
+    assert [each.verdict for each in report.statements[0].checks] == [
+        Verdict.ALLOWED,  # tried
+        Verdict.UNKNOWN,  # cannot be tried, and the same policy may allow it
+    ]
+    assert all("implicitDeny; a call: " in each.evidence for each in report.statements[0].checks)
+
+
+def test_what_is_denied_by_a_policy_is_not_tried() -> None:
+    report = checked(Simulation("sqs:GetQueueUrl", denial="explicitDeny"))
+    assert verdicts(report)["Send"] is Verdict.DENIED
 
 
 def test_patterns_and_conditions_are_asked_for_by_example() -> None:
