@@ -3,7 +3,7 @@
 What is not written down cannot be known here: queues that a function routes to, that a call names
 (``apply_async(queue=...)``) or a worker alone (``celery worker -Q``). Facts: celery/app/amqp.py
 (``Queues``), celery/app/routes.py (``prepare``, ``MapRoute``), celery/app/task.py
-(``extract_exec_options``).
+(``extract_exec_options``), celery/beat.py (``_maybe_entry``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,6 +67,14 @@ def declare_priorities(app: Any, directory: QueueDirectory) -> None:
     for queue in app_queues(app).queues:
         if queue.max_priority is not None:
             directory.set_max_priority(queue.name, queue.max_priority)
+
+
+def beat_options(conf: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names of an app's beat entries, and with which options each sends its task."""
+    for name, entry in dict(conf.beat_schedule or {}).items():
+        # A dict, or an entry as beat makes it of one.
+        given = entry.get("options") if isinstance(entry, Mapping) else entry.options
+        yield name, dict(given or {})
 
 
 def _declared(known: Any, name: str) -> Any:
@@ -137,7 +145,7 @@ def _of_tasks(app: Any) -> Iterator[Any]:
 
 
 def _of_beat(app: Any) -> Iterator[Any]:
-    for entry in dict(app.conf.beat_schedule or {}).values():
-        queue = dict(entry.get("options") or {}).get("queue")
+    for _, options in beat_options(app.conf):
+        queue = options.get("queue")
         if queue:
             yield queue

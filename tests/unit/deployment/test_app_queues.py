@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.beat import ScheduleEntry
 from kombu import Exchange, Queue
 from kombu.common import Broadcast
 
@@ -33,6 +34,11 @@ def test_declared_queues_and_routes() -> None:
         task_routes={"proj.x": {"queue": "c"}, "proj.y": "d", "proj.z": {"queue": "bee"}},
     )
     assert names(app) == ["a", "b", "c", "d"]
+
+
+def test_a_beat_entry_may_be_one_of_beats_own() -> None:
+    entry = ScheduleEntry(name="n", task="t", schedule=60, options={"queue": "nightly"})
+    assert names(app_with(beat_schedule={"n": entry})) == ["celery", "nightly"]
 
 
 def test_routes_of_every_form() -> None:

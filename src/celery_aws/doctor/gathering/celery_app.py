@@ -10,7 +10,7 @@ from typing import Any, Final
 from celery.backends.base import Backend, DisabledBackend
 
 from celery_aws.config.broker import options_without_effect
-from celery_aws.deployment.app_queues import app_queues
+from celery_aws.deployment.app_queues import app_queues, beat_options
 from celery_aws.doctor.facts import CeleryFacts, TaskFacts
 from celery_aws.results import DynamoDBBackend
 
@@ -82,8 +82,8 @@ def _own_priority(task: Any, conf: Any) -> int | None:
 def _priorities(conf: Any) -> Iterator[str]:
     if conf.task_default_priority is not None:
         yield "task_default_priority"
-    for name, entry in dict(conf.beat_schedule or {}).items():
-        if dict(entry.get("options") or {}).get("priority") is not None:
+    for name, options in beat_options(conf):
+        if options.get("priority") is not None:
             yield f"beat_schedule[{name!r}]"
     routes = conf.task_routes
     for router in routes if isinstance(routes, (list, tuple)) else (routes,):
