@@ -569,6 +569,11 @@ def test_results_that_never_expire_must_not_be_deleted_by_a_rule() -> None:
     assert not {"bucket-lifecycle-rule-short", "bucket-without-lifecycle-rule"} & set(ids(without))
 
 
+def test_dead_letters_kept_for_as_long_as_sqs_can_are_kept_long_enough() -> None:
+    both = {"MessageRetentionPeriod": "1209600"}
+    assert ids(with_target(with_attributes(scene(), **both), **both)) == []
+
+
 def test_results_that_live_longest_count_for_a_rule() -> None:
     facts = scene(result_failure_expires=90 * 86_400, result_expires=86_400, **RESULTS_BUCKET)
     assert "bucket-lifecycle-rule-short" in ids(facts)

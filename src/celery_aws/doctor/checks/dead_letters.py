@@ -14,7 +14,11 @@ from celery_aws.core.queue_names import is_fifo
 from celery_aws.doctor.examined import DeadLetterTarget, ExaminedQueue
 from celery_aws.doctor.facts import Facts
 from celery_aws.doctor.finding import Finding, error, warning
-from celery_aws.limits import SQS_MAX_RECEIVE_COUNT_MIN, SQS_MESSAGE_BYTES
+from celery_aws.limits import (
+    SQS_MAX_RECEIVE_COUNT_MIN,
+    SQS_MESSAGE_BYTES,
+    SQS_RETENTION_SECONDS_MAX,
+)
 
 #: Of a predefined queue, which nothing here ever changes.
 _OF_OWNER = "Give the queue a RedrivePolicy that names a dead-letter queue"
@@ -136,11 +140,10 @@ def limits(facts: Facts) -> Iterator[Finding]:
         target = queue.dead_letters
         if target is None or target.attributes.answer is None:
             continue
-        kept, keeps = (
-            queue.number("MessageRetentionPeriod"),
-            target.number("MessageRetentionPeriod"),
-        )
-        if kept is not None and keeps is not None and keeps <= kept and not is_fifo(queue.name):
+        kept = queue.number("MessageRetentionPeriod") or 0
+        keeps = target.number("MessageRetentionPeriod") or SQS_RETENTION_SECONDS_MAX
+        # There is nothing to raise at the most that SQS takes.
+        if keeps <= min(kept, SQS_RETENTION_SECONDS_MAX - 1) and not is_fifo(queue.name):
             evidence = f"{duration_text(keeps)}, and {queue.name} {duration_text(kept)}"
             yield EXPIRE_FIRST.found(target.what, evidence)
         size = queue.number("MaximumMessageSize") or SQS_MESSAGE_BYTES
