@@ -84,7 +84,7 @@ class Exporter:
             if queue.max_priority is not None:
                 broker.directory.set_max_priority(queue.name, queue.max_priority)
         self._rates = EndRates(self._clock)
-        self._fleet = FleetLook(app)
+        self._fleet = FleetLook(app, self._names)
         self._threads: list[BackgroundThread] = []
         self.reader = Reader(list(self._rounds()), self._clock)
         self.events = self._hear_events() if settings.events else None

@@ -1,7 +1,7 @@
 """Looks at the workers of a deployment: who is registered, and who consumes which queue."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from celery_aws.metrics import catalog
@@ -11,6 +11,9 @@ from celery_aws.table.bindings import Bindings
 
 #: Seconds for the answers of workers.
 INSPECT_SECONDS: Final = 3.0
+
+#: How many other queues are remembered that have no workers any more; the latest ones.
+MOST_LEFT: Final = 100
 
 
 class RegistryLook:
@@ -43,13 +46,15 @@ class FleetLook:
 
     Args:
         app: the Celery app.
+        named: queues that are remembered in any case when they have no workers any more.
 
     Attributes:
         workers: how many consume each queue, as of the last look.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, named: Collection[str] = ()) -> None:
         self._app = app
+        self._named = named
         self.workers: Mapping[str, int] = {}
 
     def __call__(self) -> Look:
@@ -62,11 +67,17 @@ class FleetLook:
             for queue in {each["name"] for each in consumed}:
                 workers[queue] += 1
                 processes[queue] += _slots(stats.get(node) or {})
-        # A queue that had workers, and has none, is the one to see.
-        for queue in self.workers:
-            workers.setdefault(queue, 0)
-        self.workers = dict(workers)
+        self.workers = {**dict.fromkeys(self._left(workers), 0), **workers}
         return Look(samples=tuple(_samples(workers, processes)))
+
+    def _left(self, workers: Mapping[str, int]) -> list[str]:
+        """Return the queues that had workers, and have none: they are the ones to see.
+
+        Not each of them for ever: with ``worker_direct`` every worker has a queue of its own.
+        """
+        left = [queue for queue in self.workers if queue not in workers]
+        others = [queue for queue in left if queue not in self._named]
+        return [queue for queue in left if queue in self._named] + others[-MOST_LEFT:]
 
     def _inspect(self) -> Any:
         return self._app.control.inspect(timeout=INSPECT_SECONDS)
