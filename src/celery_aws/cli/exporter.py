@@ -105,7 +105,8 @@ def command(
     A scrape costs no request. What costs some, an hour: each SQS queue and each dead-letter queue
     60 GetQueueAttributes; workers registered 60 Query; parked tasks 24 Query if there are none, and
     up to 60 more; events 360 to 7,200, and 240 to 3,600 of each worker; questions to four workers
-    500. Longer intervals cost less, and what is left out nothing. Tasks need workers with -E.
+    500. Longer intervals cost less, and what is left out nothing. Tasks need workers with -E. With
+    --once it ends with the first failure of a look, exit code 3 where AWS refused.
     """
     if as_json and not once:
         raise click.UsageError("--json is for --once", ctx)
@@ -119,6 +120,8 @@ def command(
         if once:
             exporter.reader.turn()
             _print(exporter, as_json=as_json)
+            for failure in exporter.reader.failures()[:1]:
+                raise failure
             return
         if prometheus:
             _listen(HttpEndpoint(address, port, {PATH: _page(exporter)}))

@@ -4,8 +4,8 @@ Facts: GetQueueAttributes in the SQS API reference. Where a queue's dead letters
 says, in the same request; so the dead-letter queues of somebody else's making are seen too.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from celery_aws.aws.queue_ages import QueueAgeService
@@ -13,13 +13,11 @@ from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.core.dead_letters import REDRIVE_POLICY, owner_and_name, redrive_policy
 from celery_aws.core.queue_depth import DEPTH_ATTRIBUTES, QueueDepth, queue_depth
 from celery_aws.core.queue_names import name_of_url
-from celery_aws.errors import CeleryAwsError, ConfigurationError, QueueNotFoundError
+from celery_aws.errors import CeleryAwsError, QueueNotFoundError
 from celery_aws.metrics import catalog
 from celery_aws.metrics.reader import Look
 from celery_aws.metrics.samples import Sample
 from celery_aws.names import AmqpQueue, QueueArn, QueueUrl
-
-logger = logging.getLogger(__name__)
 
 _ASKED: Final = (*DEPTH_ATTRIBUTES, REDRIVE_POLICY)
 
@@ -42,8 +40,9 @@ class QueueLook:
         self._directory = directory
         self._queues = queues
         self._derive = derive
-        #: URLs of dead-letter queues; None of those that cannot be seen.
-        self._dead_letters: dict[QueueArn, QueueUrl | None] = {}
+        self._dead_letters: dict[QueueArn, QueueUrl] = {}
+        #: Of one look.
+        self._failures: list[Exception] = []
 
     def __call__(self) -> Look:
         """Look once.
@@ -54,20 +53,20 @@ class QueueLook:
         Costs one GetQueueAttributes for each SQS queue (each priority is one) and for each
         dead-letter queue, and a GetQueueUrl for each the first time.
         """
+        self._failures = []
         found = [self._try(AmqpQueue(name)) for name in sorted(set(self._queues()))]
-        failures = [each for each in found if isinstance(each, CeleryAwsError)]
-        if failures and len(failures) == len(found):
-            raise failures[0]
-        if failures:
-            logger.warning("%s queue(s) cannot be looked at: %s", len(failures), failures[0])
-        seen = [each for each in found if not isinstance(each, CeleryAwsError)]
-        return Look(samples=tuple(sample for samples in seen for sample in samples))
+        seen = [samples for samples in found if samples is not None]
+        failure = self._failures[0] if self._failures else None
+        if failure is not None and not seen:
+            raise failure
+        return Look(samples=tuple(chain.from_iterable(seen)), failure=failure)
 
-    def _try(self, queue: AmqpQueue) -> list[Sample] | CeleryAwsError:
+    def _try(self, queue: AmqpQueue) -> list[Sample] | None:
         try:
             return list(self._of_queue(queue))
         except CeleryAwsError as error:
-            return error
+            self._failures.append(error)
+            return None
 
     def _of_queue(self, queue: AmqpQueue) -> Iterator[Sample]:
         depth, policies = QueueDepth(), set[QueueArn]()
@@ -102,17 +101,20 @@ class QueueLook:
             return None
 
     def _dead_letters_in(self, address: QueueAddress, arn: QueueArn) -> int | None:
-        """Return how many messages a dead-letter queue has, or None if it cannot be seen."""
-        if arn not in self._dead_letters:
-            self._dead_letters[arn] = _url(address, arn)
-        url = self._dead_letters[arn]
-        if url is None:
-            return None
+        """Return how many messages a dead-letter queue has, or None if it cannot be seen.
+
+        The queue before it is seen all the same. It is looked for anew each time: it may be made,
+        or allowed, later.
+        """
         try:
-            return queue_depth(address.service.queue_attributes(url, DEPTH_ATTRIBUTES)).messages
-        except QueueNotFoundError:
-            del self._dead_letters[arn]
+            url = self._dead_letters.get(arn) or _url(address, arn)
+            depth = queue_depth(address.service.queue_attributes(url, DEPTH_ATTRIBUTES))
+        except (CeleryAwsError, ValueError) as error:
+            self._dead_letters.pop(arn, None)
+            self._failures.append(error)
             return None
+        self._dead_letters[arn] = url
+        return depth.messages
 
 
 class AgeLook:
@@ -155,10 +157,6 @@ class AgeLook:
         return None if address is None else self._ages.oldest_seconds(name_of_url(address.url))
 
 
-def _url(address: QueueAddress, arn: QueueArn) -> QueueUrl | None:
-    try:
-        owner, name = owner_and_name(arn)
-        return address.service.queue_url(name, owner=owner)
-    except (QueueNotFoundError, ConfigurationError, ValueError) as error:
-        logger.warning("dead-letter queue %s cannot be looked at: %s", arn, error)
-        return None
+def _url(address: QueueAddress, arn: QueueArn) -> QueueUrl:
+    owner, name = owner_and_name(arn)
+    return address.service.queue_url(name, owner=owner)

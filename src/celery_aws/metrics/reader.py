@@ -28,10 +28,12 @@ class Look:
     Attributes:
         samples: of it.
         rest_seconds: how long the next one has to wait at least, whatever the interval is.
+        failure: why a part of it could not be looked at; the first of several.
     """
 
     samples: tuple[Sample, ...]
     rest_seconds: float = 0.0
+    failure: Exception | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,15 @@ class _Kept:
         self.samples: tuple[Sample, ...] = ()
         self.failures_in_a_row = 0
         self.failures = 0
+        self.failure: Exception | None = None
         self.interval_seconds = each.every_seconds
+
+    def note(self, failure: Exception | None) -> None:
+        self.failure = failure
+        self.failures_in_a_row = 0 if failure is None else self.failures_in_a_row + 1
+        self.failures += failure is not None
+        if failure is not None and is_worth_logging(self.failures_in_a_row):
+            logger.warning("%s cannot be looked at now: %s", self.round.what, failure)
 
     def told(self, now: float) -> tuple[Sample, ...]:
         if self.looked_at is None:
@@ -95,6 +105,10 @@ class Reader(BackgroundThread):
             if kept.looked_at is not None:
                 yield Sample(catalog.LAST_READ, (kept.round.what,), kept.wall_time)
 
+    def failures(self) -> list[Exception]:
+        """Return why some of the last looks failed, or parts of them."""
+        return [kept.failure for kept in self._kept if kept.failure is not None]
+
     def turn(self) -> float:
         """Look at what is due; return the seconds until something is again.
 
@@ -127,11 +141,8 @@ class Reader(BackgroundThread):
             kept.samples, rest_seconds = look.samples, look.rest_seconds
             kept.looked_at = self._clock.monotonic()
             kept.wall_time = self._clock.now().timestamp()
-            kept.failures_in_a_row = 0
+            kept.note(look.failure)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other rounds go on
-            kept.failures += 1
-            kept.failures_in_a_row += 1
-            if is_worth_logging(kept.failures_in_a_row):
-                logger.warning("%s cannot be looked at now: %s", kept.round.what, error)
+            kept.note(error)
         kept.interval_seconds = max(kept.round.every_seconds, rest_seconds)
         kept.due_at = began + kept.interval_seconds

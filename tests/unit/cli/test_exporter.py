@@ -6,6 +6,7 @@ import socket
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from celery_aws.errors import AccessDeniedError
 from tests.unit.cli.conftest import Shop
 
 #: So that nobody waits for workers that are not there.
@@ -19,6 +20,15 @@ def test_one_look_as_prometheus_reads_it(shop: Shop) -> None:
     families = {each.name: each for each in text_string_to_metric_families(ended.stdout)}
     (sample,) = families["celery_queue_length"].samples
     assert (sample.labels, sample.value) == ({"queue_name": "celery"}, 1)
+
+
+def test_a_look_that_was_refused_is_no_success(shop: Shop) -> None:
+    shop.send(0)
+    shop.sqs.faults.fail("GetQueueAttributes", AccessDeniedError("not yours"))
+    ended = shop.run(*ONCE)
+    assert ended.exit_code == 3
+    assert "not yours" in ended.stderr
+    assert "celery_aws_registered_workers" in ended.stdout
 
 
 def test_one_look_as_json(shop: Shop) -> None:

@@ -1,6 +1,7 @@
 """What an exporter sees, and what it may cost, in requests."""
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from celery_aws.cli.broker import broker_of
 from celery_aws.core.routing import Binding
 from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.metrics.exporter import Exporter, ExporterSettings
-from celery_aws.names import AmqpQueue
+from celery_aws.metrics.fleet_look import MOST_LEFT, FleetLook
+from celery_aws.names import AmqpQueue, QueueName
 from tests.unit.cli.conftest import Shop
 
 HOUR = 3_600
@@ -109,13 +111,35 @@ def test_registered_workers_are_those_with_a_mailbox(shop: Shop) -> None:
 def test_a_queue_that_may_not_be_seen_hides_no_other(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is counted, or nobody would learn that its dead letters are not looked at."""
     make_queue(shop, "celery")
     make_queue(shop, "mail")
     shop.sqs.faults.fail(ASK, AccessDeniedError("no"))
     found = Watched(shop).look()
     assert {key[1] for key in found if key[0] == "celery_queue_length"} == {"mail"}
-    assert "1 queue(s) cannot be looked at" in caplog.text
-    assert found["celery_aws_exporter_reads_failed_total", "queues"] == 0
+    assert "queues cannot be looked at now: no" in caplog.text
+    assert found["celery_aws_exporter_reads_failed_total", "queues"] == 1
+
+
+def test_a_dead_letter_queue_that_may_not_be_seen_hides_no_queue(shop: Shop) -> None:
+    make_queue(shop, "celery")
+    watched = Watched(shop)
+    shop.sqs.faults.fail(FIND, AccessDeniedError("no"))
+    found = watched.look()
+    assert found["celery_queue_length", "celery"] == 0
+    assert ("celery_aws_queue_dead_letters", "celery") not in found
+    assert found["celery_aws_exporter_reads_failed_total", "queues"] == 1
+
+
+def test_a_dead_letter_queue_that_is_made_later_is_seen_then(shop: Shop) -> None:
+    make_queue(shop, "celery")
+    dead_letters = QueueName("celery-dead-letter")
+    shop.sqs.delete_queue(shop.sqs.queue_url(dead_letters))
+    watched = Watched(shop)
+    assert ("celery_aws_queue_dead_letters", "celery") not in watched.look()
+    watched.clock.sleep(60)
+    shop.sqs.create_queue(dead_letters, {}, {})
+    assert watched.look()["celery_aws_queue_dead_letters", "celery"] == 0
 
 
 def test_when_no_queue_can_be_seen_it_is_a_failed_look(shop: Shop) -> None:
@@ -177,6 +201,39 @@ def test_backlog_and_time_to_drain(shop: Shop) -> None:
     assert found["celery_aws_queue_backlog_per_worker", "nobody"] == 1
     assert found["celery_aws_queue_time_to_drain_seconds", "celery"] == pytest.approx(12)
     assert found["celery_aws_queue_time_to_drain_seconds", "nobody"] == float("inf")
+
+
+class Control:
+    """Answers of workers."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[dict[str, str]]] = {}
+
+    def inspect(self, timeout: float) -> "Control":
+        assert timeout
+        return self
+
+    def active_queues(self) -> dict[str, list[dict[str, str]]]:
+        return self.queues
+
+    def stats(self) -> dict[str, Any]:
+        return {}
+
+
+def test_queues_of_workers_that_come_and_go_are_not_looked_at_for_ever() -> None:
+    """With worker_direct each worker has one, and each costs requests and time series."""
+    control = Control()
+    look = FleetLook(SimpleNamespace(control=control), ["celery"])
+    for number in range(3 * MOST_LEFT):
+        control.queues = {f"w{number}@host": [{"name": "celery"}, {"name": f"w{number}.dq"}]}
+        look()
+    control.queues |= {f"x{number}": [{"name": f"x{number}.dq"}] for number in range(MOST_LEFT)}
+    look()
+    control.queues = {}
+    look()
+    assert len(look.workers) == 1 + MOST_LEFT
+    assert look.workers["celery"] == 0
+    assert f"x{MOST_LEFT - 1}.dq" in look.workers
 
 
 def test_events_need_the_coordination_table(shop: Shop) -> None:
