@@ -131,7 +131,8 @@ def _state_of(app: Any, queue: AmqpQueue, task_id: str, timeout_seconds: float) 
         retry=False,
     )
     try:
-        result.get(timeout=max(0.0, deadline - time.monotonic()), propagate=False)
+        # Most of Celery's backends take 0 for no limit at all.
+        result.get(timeout=max(0.001, deadline - time.monotonic()), propagate=False)
     except CeleryTimeoutError:
         return str(states.PENDING)
     state = str(result.state)
