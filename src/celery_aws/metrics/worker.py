@@ -13,6 +13,7 @@ from celery_aws.background import BackgroundThread
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.errors import ConfigurationError
 from celery_aws.health.http import HttpEndpoint
+from celery_aws.health.http import HttpEndpoint, serve
 from celery_aws.metrics.bounded_names import BoundedNames
 from celery_aws.metrics.emf import EmfFormat
 from celery_aws.metrics.emf_writer import EmfWriter, line_writer
@@ -53,6 +54,8 @@ class WorkerMetrics:
             [tally, worker, DeliverySource(), UsageSource(results_table(consumer.app))]
         )
         self.snapshot = Snapshot(self._source)
+        #: For Prometheus alone; None if there is none.
+        self.endpoint: HttpEndpoint | None = None
         self._threads: list[BackgroundThread] = []
 
     def start(self) -> None:
@@ -69,6 +72,8 @@ class WorkerMetrics:
         """End what writes, with the last of what there was to count."""
         for thread in self._threads:
             thread.stop(LAST_DOCUMENTS_SECONDS)
+        if self.endpoint is not None:
+            self.endpoint.stop()
 
     def _show_prometheus(self) -> None:
         if self._settings.port is None:
@@ -81,6 +86,15 @@ class WorkerMetrics:
         )
         endpoint.start()
         self._endpoint = endpoint
+        pages = {PATH: Page(self.snapshot)}
+        if self._settings.port == self._settings.health_port:
+            serve(pages)
+            return
+        # Not on the endpoint for probes as well: others may reach that, and names of tasks are not
+        # for them.
+        endpoint = HttpEndpoint(self._settings.address, self._settings.port, pages)
+        endpoint.start()
+        self.endpoint = endpoint
         logger.info("metrics at http://%s:%s%s", endpoint.address, endpoint.port, PATH)
 
     def _show_emf(self) -> None:

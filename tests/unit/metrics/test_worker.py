@@ -1,6 +1,7 @@
 """A worker's metrics, of a worker that is made up."""
 
 import logging
+import urllib.request
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from celery import Celery
 
 from celery_aws.broker.worker_view import WorkerView
 from celery_aws.config.broker import parse_broker_options
+from celery_aws.health.http import served_pages
 from celery_aws.metrics.settings import MetricsSettings
 from celery_aws.metrics.worker import WorkerMetrics, results_table, start
 from celery_aws.metrics.worker_source import WorkerSource
@@ -67,6 +69,23 @@ def test_an_address_that_is_not_this_machines_ends_nothing(
     metrics.stop()
     assert "the worker's metrics are not shown" in caplog.text
     assert any(each.metric.name == "celery_worker_up" for each in metrics.snapshot.samples())
+
+
+def test_metrics_are_not_on_the_endpoint_for_probes_that_others_may_reach() -> None:
+    """One for probes has to listen on all addresses; that one answers nothing about tasks."""
+    settings = MetricsSettings(port=0, health_port=8080)
+    controller = Controller("celery")
+    metrics = WorkerMetrics(WorkerView(controller), settings)
+    before = set(served_pages())
+    metrics.start()
+    metrics.observer.disconnect()
+    assert metrics.endpoint is not None
+    url = f"http://127.0.0.1:{metrics.endpoint.port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert b"celery_worker_up" in answer.read()
+    metrics.stop()
+    assert metrics.endpoint.port == 0
+    assert set(served_pages()) - before == set()
 
 
 def test_results_are_those_of_the_table_of_the_app() -> None:
