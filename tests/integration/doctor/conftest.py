@@ -16,6 +16,7 @@ from kombu import pools
 from celery_aws import create_table
 from celery_aws.cli import aws
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.lonely_apps import lonely
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def patient_at(here: AwsEnvironment, **configuration: Any) -> Patient:
     """Return an app in a corner of the local AWS; nothing is made."""
     app = Celery("shop", set_as_current=False)
     app.conf.update({**here.celery_config(), **configuration})
-    found = Patient(app, here)
+    found = Patient(lonely(app), here)
     found.options(wait_time_seconds=20)
     return found
 

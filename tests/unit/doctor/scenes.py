@@ -28,6 +28,7 @@ from celery_aws.doctor.facts import Facts, Role, Shared
 from celery_aws.doctor.gathering.celery_app import celery_facts
 from celery_aws.doctor.look import Look
 from celery_aws.names import AccountId, AmqpQueue, QueueArn, QueueUrl
+from tests.lonely_apps import lonely
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -46,9 +47,7 @@ def app_with(
     app = Celery("proj", set_as_current=False, broker=broker_url, backend=result_backend)
     app.conf.update(conf)
     app.conf.broker_transport_options = {"region": REGION, **(options or {})}
-    # Other tests' tasks come by themselves: Celery shares what is declared on any app.
-    for name in [name for name in app.tasks if not name.startswith("celery.")]:
-        app.tasks.unregister(name)
+    lonely(app)
     for name, of_task in (tasks or {}).items():
         app.task(name=name, shared=False, **of_task)(_work)
     return app
