@@ -212,6 +212,9 @@ def translate(
         cls = error_class(
             code, service=service, status=http.get("HTTPStatusCode", 400), message=message
         )
+        if cls is errors.CredentialsError:
+            # Of a signature that does not match, the whole request follows, a session token too.
+            message = message.strip().partition("\n")[0]
         facts: dict[str, Any] = {
             "service": service,
             "operation": operation,

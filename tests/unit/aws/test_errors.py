@@ -319,6 +319,20 @@ def test_failures_on_our_side_go_by_their_class(
     assert found.code == type(error).__name__
 
 
+def test_a_request_that_does_not_match_its_signature_is_not_repeated() -> None:
+    said = (
+        "The request signature we calculated does not match. Check your key.\n\n"
+        "The Canonical String for this request should have been\n"
+        "'POST\n/\n\nhost:sqs.eu-west-1.amazonaws.com\nx-amz-security-token:IQoJb3Jp\n'"
+    )
+    answer: Any = {"Error": {"Code": "SignatureDoesNotMatch", "Message": said}}
+    failure = botocore_errors.ClientError(answer, "GetQueueUrl")
+    found = translate(failure, service="sqs", operation="GetQueueUrl")
+    assert isinstance(found, errors.CredentialsError)
+    assert found.reason.endswith("Check your key")
+    assert "IQoJ" not in f"{found}{found!r}"
+
+
 def test_a_lost_condition_carries_what_is_stored() -> None:
     item = {"id": {"S": "celery-task-meta-1"}}
     # Any: botocore's stubs, where they are installed, do not know that there can be an item.
