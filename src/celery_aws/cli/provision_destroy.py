@@ -50,8 +50,10 @@ def command(
     if not refusals and not remains.is_empty:
         _confirm(_name(app, deployment), yes_destroy)
         remove(remains, services, done=_say, say=_say)
-    elif refusals and not with_messages:
-        click.echo("Nothing was deleted. --with-messages deletes what is not empty too.", err=True)
+    elif refusals:
+        click.echo("Nothing was deleted.", err=True)
+        if len(refusals) > len(remains.refusals(with_messages=True)):
+            click.echo("--with-messages deletes what is not empty too.", err=True)
     if as_json:
         click.echo(json.dumps({**_facts(remains), "refused": refusals}, indent=2))
     ctx.exit(1 if refusals else 0)
