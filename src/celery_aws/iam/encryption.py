@@ -1,8 +1,8 @@
 """Customer-managed KMS keys: used by SQS, DynamoDB and S3 for who uses these, and by nobody else.
 
-Keys that AWS owns, or manages in the account, take no permission. Facts: "Key management" in the
-SQS developer guide, "How Amazon DynamoDB uses AWS KMS" in the KMS developer guide, and there
-"kms:ViaService" and "kms:ResourceAliases".
+Keys that AWS owns, or manages in the account, take no permission, but for a look at what the latter
+are. Facts: "Key management" in the SQS developer guide, "How Amazon DynamoDB uses AWS KMS" in the
+KMS developer guide, and there "kms:ViaService", "kms:ResourceAliases" and "Default key policy".
 """
 
 from collections.abc import Iterable, Iterator
@@ -93,9 +93,9 @@ def object_keys(found: Resources, key: str | None) -> Iterator[KeyUse]:
 
 
 def key_statements(found: Resources, uses: Iterable[KeyUse]) -> Iterator[Statement]:
-    """Yield the statements for uses of keys, but for those of keys that AWS manages."""
+    """Yield the statements for uses of keys; to use a key that AWS manages takes none."""
     for use in uses:
-        if _MANAGED in use.key:
+        if _MANAGED in use.key and use.service is not None:
             continue
         arn, alias = _arn(found, use)
         yield from allowing(use.sid, "kms", use.actions, (arn,), {**_via(found, use), **alias})

@@ -54,6 +54,21 @@ def test_stars_are_only_where_no_name_can_be(name: str, role: Role) -> None:
             assert inbox or objects or known_by_alias or no_resource or stock, statement
 
 
+def test_a_key_that_aws_manages_is_looked_up_by_who_plans_and_by_nobody_else() -> None:
+    deployment = deployment_with(coordination_kms_key="alias/aws/dynamodb")
+    actions = {
+        role: [
+            action
+            for statement in policy(deployment, role, identity()).statements
+            for action in statement.actions
+            if action.startswith("kms:")
+        ]
+        for role in Role
+    }
+    assert actions.pop(Role.PROVISIONER) == ["kms:DescribeKey"]
+    assert not any(actions.values())
+
+
 def test_partitions() -> None:
     deployment = deployment_with(
         result_backend="aws+dynamodb://@cn-north-1/results",
