@@ -56,7 +56,8 @@ def _queues(queues: list[PlannedQueue]) -> dict[str, Any]:
         resources[ids[queue.name]] = _resource("AWS::SQS::Queue", _queue(queue, ids))
         policy = queue.attributes.get(POLICY)
         if policy:
-            resources[f"{ids[queue.name]}Policy"] = {
+            # In front: behind, it might be another queue's name.
+            resources[f"PolicyOf{ids[queue.name]}"] = {
                 "Type": "AWS::SQS::QueuePolicy",
                 "Properties": {
                     "Queues": [{"Ref": ids[queue.name]}],

@@ -172,3 +172,12 @@ def test_names_that_look_alike_are_told_apart(bare_environment: pytest.MonkeyPat
         task_default_queue="a--b",
     )
     assert list(cloudformation(wanted, REGION)["Resources"]) == ["QueueAB", "QueueAB2", "QueueAB3"]
+
+
+def test_a_policy_does_not_take_the_place_of_a_queue() -> None:
+    wanted = deployment(
+        options={"sqs-creation-attributes": {"Policy": '{"Statement": []}'}},
+        task_routes={"a": "celery", "b": "celery.policy"},
+    )
+    kinds = [each["Type"] for each in cloudformation(wanted, REGION)["Resources"].values()]
+    assert kinds.count("AWS::SQS::QueuePolicy") == 2
