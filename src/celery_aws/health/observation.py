@@ -3,6 +3,7 @@
 It takes no lock of Celery's or the broker's: their holders may be what hangs.
 """
 
+import _thread
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ from celery_aws.broker.status import delivery_status
 from celery_aws.broker.worker_view import RunningTask, WorkerView
 from celery_aws.health.processes import condition_of, started_at
 from celery_aws.health.worker_state import PoolState, QueueState, TaskState, WorkerState
+from celery_aws.native_threads import unpatched
 
 #: The parts of the package that Celery's own code in the event loop asks AWS through.
 _ASKING_AWS = ("celery_aws.aws.", "celery_aws.results.")
@@ -29,18 +31,24 @@ class GreenletPulse(BackgroundThread):
     """A greenlet that gets its turn each second, if any does.
 
     The loop of a worker with greenlets waits where its pool is full, until a task ends
-    (``gevent.pool.Pool.spawn``), and shows nothing then.
+    (``gevent.pool.Pool.spawn``), and shows nothing then. What else it waits for is seen from here
+    alone: a thread has the frames of the greenlet that runs, and may not look at those of others.
+
+    Made in the greenlet of the loop.
     """
 
     def __init__(self) -> None:
         super().__init__("celery-aws-greenlets")
         self.beaten_at = time.monotonic()
+        self.loop_waits_for_aws = False
+        self._loop = _current_greenlet()
         self._ending = threading.Event()
 
     def run(self) -> None:
         """Beat until stopped."""
         while not self._ending.wait(PULSE_SECONDS):
             self.beaten_at = time.monotonic()
+            self.loop_waits_for_aws = _asks_aws(getattr(self._loop, "gr_frame", None))
 
     def wake(self) -> None:
         """End it."""
@@ -87,13 +95,18 @@ class Observer:
             written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             phase=self._worker.phase(status),
             loop_age_seconds=None if turned_at is None else max(0.0, now - turned_at),
-            loop_waits_for_aws=waits_for_aws(threading.main_thread().ident),
+            loop_waits_for_aws=self._loop_waits_for_aws(),
             pool=self._pool(now, len(running)),
             task=self._oldest_task(now, running),
             queues=tuple(_queue(each) for each in status.receivers),
             leases_held=status.held,
             leases_lost=status.leases_lost,
         )
+
+    def _loop_waits_for_aws(self) -> bool:
+        if self._greenlets is not None and self._greenlets.loop_waits_for_aws:
+            return True
+        return waits_for_aws(threading.main_thread().ident)
 
     def _pool(self, now: float, running: int) -> PoolState:
         wanted, pids = self._worker.children()
@@ -135,12 +148,22 @@ def waits_for_aws(thread: int | None) -> bool:
     Args:
         thread: its identifier. Each of our requests ends by itself.
     """
-    frame = sys._current_frames().get(thread or 0)  # noqa: SLF001 - as faulthandler does it
+    return _asks_aws(sys._current_frames().get(thread or 0))  # noqa: SLF001 - as faulthandler
+
+
+def _asks_aws(frame: Any) -> bool:
     while frame is not None:
         if str(frame.f_globals.get("__name__")).startswith(_ASKING_AWS):
             return True
         frame = frame.f_back
     return False
+
+
+def _current_greenlet() -> Any:
+    """Return the greenlet that runs; None where threads are not greenlets."""
+    if _thread.get_ident is unpatched("_thread", "get_ident"):
+        return None
+    return sys.modules["greenlet"].getcurrent()
 
 
 def _queue(receiver: ReceiverStatus) -> QueueState:
