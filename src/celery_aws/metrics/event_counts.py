@@ -112,12 +112,16 @@ class EventCounts:
         self._tally = Tally()
         self._tasks: OrderedDict[str, _Task] = OrderedDict()
         self._workers: dict[str, _Worker] = {}
+        #: When each worker was last heard of; of one without heartbeats, its tasks tell.
+        self._heard_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def handle(self, event: Mapping[str, Any]) -> None:
         """Count an event; one that is not understood is passed over."""
         kind, hostname = str(event.get("type")), str(event.get("hostname") or UNKNOWN)
         with self._lock:
+            if kind.startswith(("worker-", "task-")) and kind != "task-sent":
+                self._heard_at[hostname] = self._clock.monotonic()
             if kind.startswith("worker-"):
                 self._note_worker(kind, hostname, event)
             elif kind in COUNTED or kind == "task-failed":
@@ -200,9 +204,12 @@ class EventCounts:
 
     def _forget_workers(self) -> None:
         now = self._clock.monotonic()
-        for hostname, worker in list(self._workers.items()):
-            if now - worker.heard_at > FORGET_SECONDS and not self._alive(worker):
-                del self._workers[hostname]
+        for hostname, heard_at in list(self._heard_at.items()):
+            worker = self._workers.get(hostname)
+            alive = worker is not None and self._alive(worker)
+            if now - heard_at > FORGET_SECONDS and not alive:
+                del self._heard_at[hostname]
+                self._workers.pop(hostname, None)
                 self._tally.drop("hostname", hostname)
 
 

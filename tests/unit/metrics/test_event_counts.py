@@ -134,6 +134,25 @@ def test_a_worker_that_is_gone_for_long_is_forgotten_with_its_tasks() -> None:
     assert heard.values() == {}
 
 
+def test_tasks_of_a_worker_without_heartbeats_are_kept_while_they_come() -> None:
+    heard = Heard()
+    received = ("celery_task_received_total", "add", "one@host", "celery")
+    heard.hear("worker-online")
+    for number in range(3):
+        heard.hear("task-received", str(number), name="add")
+        heard.clock.advance(FORGET_SECONDS - 1)
+        assert heard.values()[received] == number + 1
+    heard.clock.advance(2)
+    assert heard.values() == {}
+
+
+def test_a_worker_that_only_its_tasks_tell_of_is_forgotten_too() -> None:
+    heard = Heard()
+    heard.hear("task-received", name="add")
+    heard.clock.advance(FORGET_SECONDS + 1)
+    assert heard.values() == {}
+
+
 def test_workers_may_be_taken_together() -> None:
     heard = Heard(by_host=False)
     for host in ("one@a", "two@b"):
