@@ -143,12 +143,19 @@ def _states(environment: Mapping[str, str]) -> Iterator[tuple[str, WorkerState]]
     for directory in directories(environment):
         if not directory.trusted:
             continue
-        for name in os.listdir(directory.path):
+        for name in _names(directory):
             if name.endswith(_ENDING):
                 path = os.path.join(directory.path, name)
                 state = _read(path)
                 if state is not None:
                     yield path, state
+
+
+def _names(directory: StateDirectory) -> list[str]:
+    try:
+        return os.listdir(directory.path)
+    except OSError:
+        return []  # it has just gone, or may not be read: nobody is found in it
 
 
 def _read(path: str) -> WorkerState | None:

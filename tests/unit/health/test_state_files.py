@@ -61,6 +61,20 @@ def test_any_name_of_a_node_is_one_of_a_file(environment: dict[str, str]) -> Non
     assert len(read_states(environment)) == 1
 
 
+def test_in_a_directory_that_may_not_be_listed_nobody_is_found(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests may run as root, who may."""
+
+    def refused(path: str) -> list[str]:
+        raise PermissionError(path)
+
+    file(environment).write(of_this_process())
+    monkeypatch.setattr(os, "listdir", refused)
+    assert read_states(environment) == []
+    remove_left_behind(environment)
+
+
 def test_of_a_worker_that_has_gone_nothing_is_read_and_the_next_one_clears_up(
     environment: dict[str, str],
 ) -> None:
