@@ -22,7 +22,7 @@ class ReceiverStatus:
     Attributes:
         queue: Celery's name of the queue.
         doing: what its thread is at; ``ended`` is by a bug, and Celery connects anew.
-        answered: SQS has answered a poll of it.
+        answered: SQS has answered a poll of it, or of a queue that comes before it.
         unanswered_seconds: since the last answer; before the first, since the receiver was made.
         failing_seconds: since the first of the polls that fail now; None if the last one did not.
         error: class of the last of these failures, or None.

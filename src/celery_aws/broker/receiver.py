@@ -317,6 +317,8 @@ class Receiver(BackgroundThread):
                 continue  # It hears by itself of what comes, and so does this one.
             found = receiver.ask(poll.max_messages, wait_seconds=0)
             if found:
+                # As long as there are some, its own queue has to wait, and nothing is wrong.
+                self.record.answered()
                 return found
         # After a failure, only what is answered at once: a connection that is dead must not hold it
         # up for a long poll.

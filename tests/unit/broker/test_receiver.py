@@ -262,6 +262,18 @@ class TestHigherPriorities:
 
         assert bodies == ["high", "high", "low", "low"]
 
+    def test_one_that_lets_others_come_first_is_not_silent(self, bench: Bench) -> None:
+        """Or a worker that has much to do at a high priority would not be ready."""
+        qos, _, low = self.receivers(bench)
+        bench.send("high", "high", "high", queue=OTHER)
+        low.start()
+        for _ in range(2):
+            taken(bench, 1)
+            bench.clock.advance(10)
+            qos.release(1)
+        taken(bench, 1)
+        assert low.record.status().unanswered_seconds == 0
+
     def test_one_that_has_only_begun_to_poll_is_waited_for(self, bench: Bench) -> None:
         _, high, low = self.receivers(bench, prefetch_count=8)
         bench.send("high", queue=OTHER)
