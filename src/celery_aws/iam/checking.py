@@ -159,13 +159,14 @@ def _with_resource_policies(
     """Yield what is known when what nothing allows has been tried as well.
 
     Where a call that can be tried is allowed, the resource's own policy is at work, and may allow
-    those too that cannot be tried.
+    those too that cannot be tried. Patterns are left out: they stand for what is not there, has no
+    policy, and is not told from what may not be seen.
     """
     tried = {
         (each.sid, one.action, one.resource): trials.try_action(one.action, one.resource, statement)
         for each, statement in zip(found, statements, strict=True)
         for one in each.checks
-        if one.evidence == _NOT_ALLOWED
+        if one.evidence == _NOT_ALLOWED and _example(one.resource) == one.resource
     }
     opened = {key[2] for key, trial in tried.items() if trial.verdict is Verdict.ALLOWED}
     for each in found:

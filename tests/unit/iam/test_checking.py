@@ -104,6 +104,11 @@ def test_what_the_policy_of_the_queue_allows_is_not_denied() -> None:
     assert all("implicitDeny; a call: " in each.evidence for each in report.statements[0].checks)
 
 
+def test_a_pattern_has_no_policy_of_its_own() -> None:
+    report = checked(Simulation("sqs:ReceiveMessage"))
+    assert verdicts(report)["Inbox"] is Verdict.DENIED
+
+
 def test_what_is_denied_by_a_policy_is_not_tried() -> None:
     report = checked(Simulation("sqs:GetQueueUrl", denial="explicitDeny"))
     assert verdicts(report)["Send"] is Verdict.DENIED
