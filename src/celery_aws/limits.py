@@ -68,23 +68,13 @@ SQS_MAX_RECEIVE_COUNT_MAX = 1_000
 #: Seconds of the visibility timeout of a queue that names none (CreateQueue).
 SQS_VISIBILITY_TIMEOUT_SECONDS_DEFAULT = 30
 
-#: Queues on one page of ListQueues (ListQueues, MaxResults).
-SQS_LISTED_QUEUE_COUNT = 1_000
-
-#: Tasks that one ListMessageMoveTasks tells of at most (MaxResults); one a queue can be active
-#: (StartMessageMoveTask).
-SQS_LISTED_MOVE_TASKS = 10
-
 #: Messages of one queue that can be in flight ("Amazon SQS message quotas").
-SQS_IN_FLIGHT_MESSAGES = 120_000
+SQS_IN_FLIGHT_COUNT = 120_000
+
 #: Queues that the RedriveAllowPolicy of a dead-letter queue can name (SetQueueAttributes,
 #: sourceQueueArns).
 SQS_REDRIVE_SOURCE_COUNT = 10
 
-#: Queues on one page of ListQueues (ListQueues, MaxResults).
-SQS_LISTED_QUEUE_COUNT = 1_000
-#: Messages of one queue that can be in flight ("Amazon SQS message quotas").
-SQS_IN_FLIGHT_COUNT = 120_000
 #: Queues that one ListQueues or ListDeadLetterSourceQueues names at most (MaxResults).
 SQS_LISTED_QUEUE_COUNT = 1_000
 
@@ -136,16 +126,6 @@ DYNAMODB_READ_UNIT_BYTES = 4_096
 DYNAMODB_TABLE_NAME_CHARACTERS_MIN = 3
 DYNAMODB_TABLE_NAME_CHARACTERS_MAX = 255
 
-# IAM: "IAM and AWS STS quotas", read on 2026-11-23.
-
-#: Characters of a managed policy, white space aside.
-IAM_MANAGED_POLICY_CHARACTERS = 6_144
-
-#: Characters of all inline policies of one role, white space aside.
-IAM_ROLE_INLINE_CHARACTERS = 10_240
-
-#: Managed policies that may be attached to one role, unless the quota was raised.
-IAM_ROLE_POLICY_COUNT = 10
 # CloudWatch: "Specification: Embedded metric format" in the user guide, read on 2026-11-23.
 
 #: Metrics that one directive names.
@@ -156,4 +136,14 @@ EMF_DIMENSION_COUNT = 30
 
 #: Seconds between CloudWatch's metrics of SQS ("Available CloudWatch metrics for Amazon SQS").
 CLOUDWATCH_SQS_SECONDS = 60
+
+# IAM: "IAM and AWS STS quotas", read on 2026-11-23.
+
+#: Characters of a managed policy, white space aside.
+IAM_MANAGED_POLICY_CHARACTERS = 6_144
+
+#: Characters of all inline policies of one role, white space aside.
+IAM_ROLE_INLINE_CHARACTERS = 10_240
+
+#: Managed policies that may be attached to one role, unless the quota was raised.
 IAM_ROLE_POLICIES_COUNT = 10

@@ -16,7 +16,6 @@ from queue import Empty
 from typing import Any
 
 from celery_aws.broker.usage_report import usage_report
-from celery_aws.broker.worker_observers import tell_observers
 from celery_aws.core.lingering import WorkInHand
 
 _consumers: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -163,10 +162,9 @@ class CeleryWorker:
 
     def ready(self, consumer: Any) -> None:
         """Tell the transport, if the worker runs on it."""
-        on_ready, transport = self._on_ready(), self._transport()
-        if on_ready is not None and transport is not None and self._consumer() is consumer:
+        on_ready = self._on_ready()
+        if on_ready is not None and self._consumer() is consumer:
             on_ready()
-            tell_observers(consumer, transport.options)
 
     def connection_lost(self, consumer: Any) -> None:
         """Note what is in the pool; Celery forgets of it what does not run yet."""

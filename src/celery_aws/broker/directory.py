@@ -179,11 +179,6 @@ class QueueDirectory:
         queues = self.options.predefined_queues
         return queues.get(queue) or queues.get(self.name(queue))
 
-    def access(self, queue: AmqpQueue) -> Access:
-        """Return where ``queue`` is asked for, and by whom; costs nothing."""
-        predefined = self.predefined(queue)
-        return self._access if predefined is None else self._access_of(predefined, queue)
-
     def prove_reachable(self) -> None:
         """Make sure, once a process, that AWS answers and knows the credentials.
 
@@ -267,23 +262,6 @@ class QueueDirectory:
         return bool(self.options.predefined_queues) and self.predefined(queue) is None
 
     def _service_of(self, queue: PredefinedQueue, name: str) -> QueueService:
-        access = self._access_of(queue, name)
-        return self.service if access is self._access else self._services(access)
-
-    def _access_of(self, queue: PredefinedQueue, name: str) -> Access:
-        own = credentials_or_none(
-            queue.access_key_id,
-            queue.secret_access_key,
-            queue.session_token,
-            where=f"broker_transport_options['predefined_queues'][{name!r}]",
-        )
-        if own is None and queue.region is None:
-            return self._access
-        return replace(
-            self._access,
-            region=queue.region or self._access.region,
-            credentials=own or self._access.credentials,
-        )
         access = predefined_access(self._access, queue, name)
         return self.service if access is self._access else self._services(access)
 

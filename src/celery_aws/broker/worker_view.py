@@ -48,6 +48,18 @@ class WorkerView:
         self.node = str(controller.hostname)
 
     @property
+    def app(self) -> Any:
+        """Its Celery app; None once the worker is gone."""
+        return getattr(self._controller(), "app", None)
+
+    def queues(self) -> list[str]:
+        """Return the queues that it consumes now, by Celery's names; none while it connects."""
+        consumer = getattr(self._controller(), "consumer", None)
+        # None while it connects; missing before.
+        queues = getattr(getattr(consumer, "task_consumer", None), "queues", ())
+        return [str(queue.name) for queue in list(queues)]
+
+    @property
     def has_ended(self) -> bool:
         """True once the worker is no more, though its process may go on: it was embedded."""
         controller = self._controller()

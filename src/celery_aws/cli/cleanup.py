@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,12 +41,6 @@ def command(
     queues with the prefix, one or two for each that is shown, two for each that is deleted, and one
     for each queue that is bound, twice if bindings are removed. Exit code 1 if something is left
     behind and still there.
-    workers or monitors with the stock transport run.
-
-    It needs sqs:ListQueues, which is granted on all queues or none. Costs one request for 1,000
-    queues with the prefix, one or two for each that is shown, two for each that is deleted, and one
-    for each queue that is bound, twice if bindings are removed. Exit code 1 if something is left
-    behind and still there.
     """
     with broker_of(celery_app(ctx)) as broker:
         cleaning = Cleaning(
@@ -62,30 +55,6 @@ def command(
         _tell(queues, bindings, now)
         deleted: list[Leftover] = []
         removed: list[StaleBinding] = []
-        if (due or bindings) and not only_plan:
-            _confirm(due, bindings, yes=yes)
-            deleted = list(_deleted(cleaning, due, as_json=as_json))
-            removed = cleaning.remove_bindings(bindings)
-            click.echo(f"{len(deleted)} queue(s) and {len(removed)} binding(s) deleted.", err=True)
-    if as_json:
-        _print_json(queues, bindings, deleted, removed)
-    if not probable and any(_is_due(each, probable=True) for each in queues if each not in due):
-        click.echo("What is probably left behind goes with --probable.", err=True)
-    # What somebody uses again by now is nothing that is left behind.
-    left = len(deleted) < len(due) or (only_plan and bindings)
-    ctx.exit(1 if left else 0)
-
-
-def _deleted(cleaning: Cleaning, due: Sequence[Leftover], *, as_json: bool) -> Iterator[Leftover]:
-    with progress("Deleting", len(due)) as advance:
-        for each in due:
-            if cleaning.remove_queue(each):
-                if not as_json:
-                    click.echo(each.name)
-                yield each
-            advance(1)
-
-
         if (due or bindings) and not only_plan:
             _confirm(due, bindings, yes=yes)
             deleted = list(_deleted(cleaning, due, as_json=as_json))
@@ -150,8 +119,6 @@ def _print_json(
     bindings: Sequence[StaleBinding],
     deleted: Sequence[Leftover],
     removed: Sequence[StaleBinding],
-    *,
-    removed: bool,
 ) -> None:
     names = {each.name for each in deleted}
     report = {
@@ -163,7 +130,6 @@ def _print_json(
                 "routing_key": each.binding.routing_key,
                 "reason": each.reason,
                 "deleted": each in removed,
-                "deleted": removed,
             }
             for each in bindings
         ],

@@ -36,11 +36,8 @@ def command(ctx: click.Context, *, role: Role, queues: tuple[str, ...], as_json:
     could not be asked at all.
 
     It costs nine requests, and six for each queue, three for each dead-letter queue, nine for each
-    table and some eight for each bucket; with ListQueues, if that is allowed, it looks for queues
+    table and some six for each bucket; with ListQueues, if that is allowed, it looks for queues
     that nobody needs any more.
-    It costs eight requests, and four for each queue, two for each dead-letter queue, seven for each
-    table and four for each bucket; with ListQueues, if that is allowed, it looks for queues that
-    nobody needs any more.
     """
     report = diagnose(celery_app(ctx), role=role, queues=queues)
     if as_json:

@@ -22,7 +22,6 @@ from celery_aws.iam.trials import HarmlessTrials
 from celery_aws.limits import (
     IAM_MANAGED_POLICY_CHARACTERS,
     IAM_ROLE_INLINE_CHARACTERS,
-    IAM_ROLE_POLICY_COUNT,
     IAM_ROLE_POLICIES_COUNT,
 )
 from celery_aws.names import AccountId
@@ -171,8 +170,6 @@ def _print_policy(
             _print(as_terraform(documents, role))
         case _:
             _print(as_json(documents))
-    if len(documents) > IAM_ROLE_POLICY_COUNT:
-        _say(f"{len(documents)} policies: a role takes {IAM_ROLE_POLICY_COUNT}. See --fold.")
     if len(documents) > IAM_ROLE_POLICIES_COUNT:
         _say(f"{len(documents)} policies: a role takes {IAM_ROLE_POLICIES_COUNT}. See --fold.")
         ctx.exit(1)

@@ -94,10 +94,6 @@ def command(
                     if seconds is None:
                         raise
                     click.echo(f"Asking again: {error}", err=True)
-                parked = _parked(broker) if with_parked else None
-                workers = inspection.consumers() if with_workers else None
-                rows = _rows(list(overview.queues()), parked, workers)
-                _show(rows, as_json=as_json, again=seconds is not None)
                 if seconds is None:
                     return
                 broker.clock.sleep(seconds)

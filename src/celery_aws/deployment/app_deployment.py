@@ -49,12 +49,10 @@ def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
                 where="broker_url",
             )
         found = Deployment() if transport is None else _of_broker(app, transport, queues)
-    return (
-        found if results is None else _with_results(found, results, app.backend.lifetimes.longest)
-    )
     if results is None:
         return found
-    return replace(_with_results(found, results), result_keys=_result_keys(app.backend))
+    planned = _with_results(found, results, app.backend.lifetimes.longest)
+    return replace(planned, result_keys=_result_keys(app.backend))
 
 
 def is_ours(connection: Any) -> bool:

@@ -179,7 +179,8 @@ class DeadLetterQueues:
                 source = SourceQueue(
                     name=name_of_url(address.url), url=address.url, serves=planned.serves
                 )
-                yield _Found(address=target, access=self._access(planned), sources=(source,))
+                access = self._deployment.access_of(planned)
+                yield _Found(address=target, access=access, sources=(source,))
 
     def _planned(self) -> Iterator[_Found]:
         service = self._directory.service
@@ -190,9 +191,6 @@ class DeadLetterQueues:
                 continue
             address = QueueAddress(url=url, service=service)
             yield _Found(address=address, access=self._default_access, sources=())
-
-    def _access(self, planned: PlannedQueue) -> Access:
-        return self._directory.access(AmqpQueue(planned.step or planned.serves))
 
     @property
     def _default_access(self) -> Access:

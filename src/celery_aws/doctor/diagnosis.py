@@ -41,9 +41,7 @@ def diagnose(
         ConfigurationError: neither is ours, or a setting is wrong.
 
     Costs nine requests; six for each queue, three for each dead-letter queue, nine for each table,
-    some eight for each bucket, and one more for each 1,000 queues with the prefix.
-    Costs eight requests; four for each queue, two for each dead-letter queue, seven for each table,
-    four for each bucket, and one more for each 1,000 queues with the prefix.
+    some six for each bucket, and one more for each 1,000 queues with the prefix.
     """
     return report_of(facts_of(app, role=role, queues=tuple(queues), clock=clock))
 

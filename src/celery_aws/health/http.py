@@ -119,7 +119,6 @@ class HttpEndpoint:
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         # Python's own is one of greenlets where these are in use, or makes some at each accept.
         listener = _socket.socket(family, socket.SOCK_STREAM)
-        listener = unpatched("socket", "socket")(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.address, self._wanted_port))
@@ -152,8 +151,6 @@ class HttpEndpoint:
             try:
                 descriptor, _ = listener._accept()  # noqa: SLF001
                 connection = _socket.socket(fileno=descriptor)
-                connection, _ = listener.accept()
-                connection = _accepted(listener)
             except OSError:
                 # Stopped; or no descriptor is free, and the loop must not spin until one is.
                 pause(ACCEPT_PAUSE_SECONDS)
@@ -175,16 +172,6 @@ class HttpEndpoint:
                 # A forked child may hold a copy, which would keep the client waiting.
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-
-
-def _accepted(listener: Any) -> Any:
-    """Return the next connection. ``accept`` would make it of a class that gevent has replaced.
-
-    Raises:
-        OSError: there will be none, or no descriptor is free.
-    """
-    descriptor, _ = listener._accept()  # noqa: SLF001 - what socket.accept is made of
-    return unpatched("socket", "socket")(fileno=descriptor)
 
 
 def converse(connection: Any, pages: Mapping[str, Page]) -> None:

@@ -8,6 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.config.fields import Port
 from celery_aws.errors import ConfigurationError
+from celery_aws.health.http import LOOPBACK
+from celery_aws.health.settings import health_settings
 
 #: The variables; a variable that is set but empty counts as not given.
 PORT = "CELERY_AWS_METRICS_PORT"
@@ -24,6 +26,7 @@ class MetricsSettings:
     Attributes:
         port: for Prometheus; None is none.
         address: to listen on.
+        health_port: on which the worker answers probes; the same port does for both.
         emf: path that documents of CloudWatch's embedded metric format are appended to, ``-`` for
             the standard output; None is none.
         emf_seconds: how often.
@@ -31,7 +34,8 @@ class MetricsSettings:
     """
 
     port: int | None = None
-    address: str = "127.0.0.1"
+    address: str = LOOPBACK
+    health_port: int | None = None
     emf: str | None = None
     emf_seconds: float = 60.0
     opentelemetry: bool = False
@@ -55,10 +59,18 @@ def metrics_settings(options: BrokerOptions, environment: Mapping[str, str]) -> 
     return MetricsSettings(
         port=_port(environment.get(PORT)) or options.metrics_port,
         address=environment.get(ADDRESS) or options.metrics_address,
+        health_port=_health_port(options, environment),
         emf=environment.get(EMF) or options.metrics_emf,
         emf_seconds=options.metrics_emf_seconds,
         opentelemetry=options.metrics_opentelemetry,
     )
+
+
+def _health_port(options: BrokerOptions, environment: Mapping[str, str]) -> int | None:
+    try:
+        return health_settings(options, environment).port
+    except ValueError:
+        return None  # there is no such endpoint, and who makes it has said why
 
 
 def _port(text: str | None) -> int | None:

@@ -1,6 +1,6 @@
 """The metrics of a worker, shown to whoever the settings name; nothing runs where they name nobody.
 
-Runs in the worker's main process, from the moment that it is ready to the end of its process.
+Runs in the worker's main process, from before its first connection to the end of the process.
 """
 
 import atexit
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from celery_aws.background import BackgroundThread
+from celery_aws.broker.worker_view import WorkerView
 from celery_aws.config.broker import BrokerOptions
 from celery_aws.errors import ConfigurationError
-from celery_aws.health.http import HttpEndpoint
 from celery_aws.health.http import HttpEndpoint, serve
 from celery_aws.metrics.bounded_names import BoundedNames
 from celery_aws.metrics.emf import EmfFormat
@@ -25,7 +25,6 @@ from celery_aws.metrics.tally import Tally
 from celery_aws.metrics.task_observer import TaskObserver
 from celery_aws.metrics.worker_source import WorkerSource
 from celery_aws.names import TableName
-from celery_aws.process import PerProcess
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.settings import result_settings
 
@@ -42,16 +41,21 @@ class WorkerMetrics:
     """The metrics of this process's worker.
 
     Args:
-        consumer: Celery's.
+        worker: it.
         settings: who is shown them.
     """
 
-    def __init__(self, consumer: Any, settings: MetricsSettings) -> None:
+    def __init__(self, worker: WorkerView, settings: MetricsSettings) -> None:
         self._settings = settings
-        tally, worker = Tally(), WorkerSource(consumer)
+        tally = Tally()
         self.observer = TaskObserver(tally, BoundedNames(worker.queues))
         self._source = Sources(
-            [tally, worker, DeliverySource(), UsageSource(results_table(consumer.app))]
+            [
+                tally,
+                WorkerSource(worker),
+                DeliverySource(),
+                UsageSource(results_table(worker.app)),
+            ]
         )
         self.snapshot = Snapshot(self._source)
         #: For Prometheus alone; None if there is none.
@@ -81,11 +85,6 @@ class WorkerMetrics:
         # Only here: it needs an extra.
         from celery_aws.metrics.prometheus import Page  # noqa: PLC0415
 
-        endpoint = HttpEndpoint(
-            self._settings.address, self._settings.port, {PATH: Page(self.snapshot)}
-        )
-        endpoint.start()
-        self._endpoint = endpoint
         pages = {PATH: Page(self.snapshot)}
         if self._settings.port == self._settings.health_port:
             serve(pages)
@@ -116,14 +115,11 @@ class WorkerMetrics:
             observe(self.snapshot)
 
 
-_metrics: PerProcess[str, WorkerMetrics] = PerProcess()
-
-
-def worker_ready(consumer: Any, options: BrokerOptions) -> None:
-    """Show the metrics of a worker that is ready, if anybody is to be shown them.
+def start(worker: WorkerView, options: BrokerOptions) -> None:
+    """Show the metrics of a worker until its process ends, if anybody is to be shown them.
 
     Args:
-        consumer: Celery's.
+        worker: a worker of this process.
         options: of its broker.
 
     Raises:
@@ -131,7 +127,7 @@ def worker_ready(consumer: Any, options: BrokerOptions) -> None:
     """
     settings = metrics_settings(options, os.environ)
     if settings.anybody:
-        _metrics.get("metrics", lambda: _started(consumer, settings))
+        WorkerMetrics(worker, settings).start()
 
 
 def results_table(app: Any) -> TableName | None:
@@ -146,9 +142,3 @@ def _try(show: Callable[[], None]) -> None:
         show()
     except (ConfigurationError, OSError) as error:
         logger.error("the worker's metrics are not shown: %s", error)  # noqa: TRY400
-
-
-def _started(consumer: Any, settings: MetricsSettings) -> WorkerMetrics:
-    metrics = WorkerMetrics(consumer, settings)
-    metrics.start()
-    return metrics

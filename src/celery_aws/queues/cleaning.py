@@ -26,16 +26,6 @@ from celery_aws.queues.leftovers import (
     judge,
     kind_of,
 )
-from celery_aws.errors import QueueNotFoundError, TableNotFoundError
-from celery_aws.names import AmqpQueue, InboxId, QueueUrl
-from celery_aws.queues.leftovers import (
-    Kind,
-    Leftover,
-    inbox_of,
-    is_read_all_the_time,
-    judge,
-    kind_of,
-)
 
 _CREATED: Final = "CreatedTimestamp"
 _MODIFIED: Final = "LastModifiedTimestamp"
@@ -88,8 +78,6 @@ class Cleaning:
         Costs one ListQueues for 1,000 queues with the prefix, one Query of the registry, one
         GetQueueAttributes for each queue whose name is that of a leftover, and one ReceiveMessage,
         which hides nothing, for each of the stock transport's with messages.
-        Costs one ListQueues for 1,000 queues with the prefix, one Query of the registry, and one
-        GetQueueAttributes for each queue whose name is that of a leftover.
         """
         prefix = queue_name(AmqpQueue(self._prefix))
         urls = list(all_queues(lambda after: self._listing.queues(prefix, after)))
@@ -151,10 +139,6 @@ class Cleaning:
         removed = [each for each in stale if sort_key_of(each.binding) in still]
         self._coordination.bindings.remove(sort_key_of(each.binding) for each in removed)
         return removed
-    def remove_bindings(self, stale: Sequence[StaleBinding]) -> None:
-        """Remove bindings. One BatchWriteItem for each 25."""
-        if self._coordination is not None and stale:
-            self._coordination.bindings.remove(sort_key_of(each.binding) for each in stale)
 
     def _registered(self) -> frozenset[InboxId] | None:
         if self._coordination is None:
@@ -193,11 +177,6 @@ class Cleaning:
                 depth,
                 now - created_at,
                 unread=None if oldest_at is None else now - oldest_at,
-            judgement=judge(
-                kind,
-                depth,
-                now - created_at,
-                unread=None if oldest_at is None else now - oldest_at,
                 registered=known,
                 # By default the table is as much the prefix's as the queues are.
                 only_registry=not self._directory.options.coordination_table,
@@ -227,7 +206,6 @@ class Cleaning:
         except (AccessDeniedError, QueueNotFoundError):
             return None
         return min((each.sent_at for each in messages if each.sent_at), default=None)
-        return self._directory.find(queue) is None
 
     def _attributes(self, url: QueueUrl, names: Sequence[str]) -> dict[str, str]:
         return self._directory.service.queue_attributes(url, list(names))

@@ -6,8 +6,6 @@ receives from it. That nobody does is sure only of one that a living process wou
 within seconds, and has a message of yesterday. A client of remote control looks at its replies
 only after a command, and fails with its next one if they are gone, so of those nothing is sure.
 Our inboxes have a registry, which is. Names: kombu/transport/SQS/__init__.py (``entity_name``),
-receives from it, so what is said here is never more than what its age and its messages say. Our
-inboxes have a registry, which is sure. Names: kombu/transport/SQS/__init__.py (``entity_name``),
 kombu/pidbox.py (``Mailbox``, ``get_reply_queue``), celery/events/receiver.py.
 """
 
@@ -26,7 +24,6 @@ from celery_aws.names import AmqpQueue, InboxId, QueueName, QueueUrl
 YOUNG: Final = timedelta(hours=1)
 
 #: From this age on, a queue is probably left behind, and one with such a message surely.
-#: From this age on, one is sure that would be used within seconds, or read all the time.
 OLD: Final = timedelta(days=1)
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -137,31 +134,6 @@ def judge(
         certainty = Certainty.SURE if only_registry else Certainty.PROBABLE
         return Judgement(certainty=certainty, reason="no process has it in the registry")
     return _judge_stock(kind, age, unread)
-
-
-def _judge_stock(kind: Kind, age: timedelta, unread: timedelta | None) -> Judgement:
-    if kind is Kind.REPLIES:
-        certainty = Certainty.PROBABLE if age >= OLD else Certainty.IN_USE
-        return Judgement(certainty=certainty, reason="its client may read it with its next command")
-    if unread is not None and unread >= YOUNG:
-        # A worker that was stopped comes back to its mailbox.
-        sure = kind is Kind.EVENTS and unread >= OLD
-        certainty = Certainty.SURE if sure else Certainty.PROBABLE
-        hours = int(unread / timedelta(hours=1))
-        return Judgement(certainty=certainty, reason=f"nobody has read a message for {hours} h")
-    if kind is Kind.EVENTS and age >= OLD:
-        reason = "left behind, or a monitor with the stock transport reads it"
-        return Judgement(certainty=Certainty.PROBABLE, reason=reason)
-    reason = "a process with the stock transport may read it"
-    return Judgement(certainty=Certainty.IN_USE, reason=reason)
-
-
-def is_read_all_the_time(kind: Kind) -> bool:
-    """Tell whether a message that waits there says that nobody reads it."""
-    return kind in (Kind.EVENTS, Kind.MAILBOX)
-
-
-    return _judge_stock(kind, depth, age)
 
 
 def _judge_stock(kind: Kind, age: timedelta, unread: timedelta | None) -> Judgement:

@@ -68,11 +68,6 @@ class FleetInspection:
         if sample_seconds is not None:
             self._clock.sleep(sample_seconds)
             seconds = self._clock.monotonic() - started_at
-        before = self._stats()
-        after, seconds = before, 0.0
-        if sample_seconds is not None:
-            self._clock.sleep(sample_seconds)
-            seconds = self._clock.monotonic() - started_at
             after = self._stats()
         capacities: dict[str, Capacity] = {}
         for node in queues.keys() & before.keys():
@@ -80,7 +75,6 @@ class FleetInspection:
             if sample_seconds is not None and node in after:
                 started = _started(after[node]) - _started(before[node])
                 found = replace(found, tasks_a_second=max(0, started) / seconds)
-                found = replace(found, tasks_a_second=max(0, started) / sample_seconds)
             capacities[node] = found
         return Fleet(queues=queues, capacities=capacities)
 

@@ -81,24 +81,16 @@ class MemoryAccount:
             for message in queue.take_dead(now):
                 target.add(message, queue.arn, now)
 
-    def all(self) -> list[MemoryQueue]:
-        """Return all queues, by name."""
-        return [self._queues[name] for name in sorted(self._queues)]
-
     def by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
         """Return the queue of this ARN, or None."""
         return next((queue for queue in self._queues.values() if queue.arn == arn), None)
 
-    def _check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
     def check_dead_letter_queue(self, name: QueueName, attributes: Mapping[str, str]) -> None:
         """Refuse attributes of a queue that lead to a dead-letter queue which cannot be one."""
         policy = redrive_policy_of(attributes)
         if policy is not None:
             target = self.by_arn(policy.target)
             check_dead_letter_queue(name, None if target is None else target.name)
-
-    def _by_arn(self, arn: QueueArn | None) -> MemoryQueue | None:
-        return next((queue for queue in self._queues.values() if queue.arn == arn), None)
 
     def _check_not_deleted_recently(self, name: QueueName, now: float) -> None:
         deleted_at = self._deleted_at.get(name)

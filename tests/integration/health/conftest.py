@@ -17,7 +17,7 @@ from celery_aws.health.worker_state import WorkerState
 from celery_aws.local import LocalAws
 from celery_aws.testing import FaultProxy, WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
-from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, _close_control_planes
+from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, close_control_planes
 
 #: Seconds between two looks at a state, of which there is one a second.
 LOOK_SECONDS = 0.1
@@ -118,7 +118,7 @@ def health(
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
         monkeypatch.delenv(name, raising=False)
     with ExitStack() as stack:
-        stack.callback(_close_control_planes)
+        stack.callback(close_control_planes)
         stack.callback(proxy.switch_off)
         yield HealthProject(aws_environment, stack, tmp_path / "health", proxy)
 

@@ -8,7 +8,6 @@ from kombu import Queue
 
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.errors import AccessDeniedError, TemporaryError
-from celery_aws.errors import AccessDeniedError
 from celery_aws.names import QueueName
 from celery_aws.testing.clock import FakeClock
 from tests.unit.cli.conftest import Graveyard, Shop
@@ -68,7 +67,6 @@ def test_parked_tasks(shop: Shop) -> None:
 
     assert {name: row["parked"] for name, row in found.items()} == {"celery": 1, "reports": 2}
     assert found["reports"]["visible"] is None
-    assert [row["visible"] for row in found.values()] == [1, 0]
     assert "PARKED" in shop.run("queues", "--parked").stderr
 
 
@@ -100,13 +98,6 @@ def test_it_goes_on_until_somebody_stops_it(
         shop.sqs.send(url, OutgoingMessage(body="one more"))
         if len(pauses) == 2:
             shop.sqs.faults.fail("GetQueueAttributes", TemporaryError("busy"), times=1)
-    def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 4:
-            raise KeyboardInterrupt
-        shop.sqs.send(url, OutgoingMessage(body="one more"))
-        if len(pauses) == 2:
-            shop.sqs.faults.fail("GetQueueAttributes", TemporaryError("busy"), times=1)
 
     monkeypatch.setattr(clock, "sleep", sleep)
 
@@ -117,4 +108,3 @@ def test_it_goes_on_until_somebody_stops_it(
     assert pauses == [5.0] * 4
     assert lines == [1, 2, 4]
     assert "Asking again: busy" in ended.stderr
-    assert lines == [1, 2, 3]

@@ -122,6 +122,8 @@ def test_any_other_queue_is_reached_as_the_broker_is() -> None:
     options = {"region": "eu-west-1"}
     found = deployment_of(app_with("aws+sqs://", None, broker_transport_options=options))
     assert {found.access_of(queue) is found.broker for queue in found.queues} == {True}
+
+
 def test_what_producers_do_with_inboxes() -> None:
     plain = deployment_of(app_with("aws+sqs://", None, broker_transport_options=REGION))
     assert plain.transient == ()

@@ -20,6 +20,7 @@ GAUGES = {each.name: each for each in METRICS if each.kind is Kind.GAUGE}
 
 #: What the scalers of KEDA 2.16 take (keda.sh/docs/2.16/scalers).
 TRIGGERS = {
+    "metrics-api": {"url", "format", "valueLocation", "targetValue", "activationTargetValue"},
     "prometheus": {"serverAddress", "query", "threshold", "activationThreshold"},
     "aws-sqs-queue": {
         "queueURL",
@@ -49,7 +50,7 @@ def scaled_object(path: Path) -> dict[str, Any]:
 
 def test_they_are_all_looked_at() -> None:
     assert {*EXAMPLES.iterdir()} == {*POLICIES, *SCALED_OBJECTS}
-    assert (len(POLICIES), len(SCALED_OBJECTS)) == (2, 2)
+    assert (len(POLICIES), len(SCALED_OBJECTS)) == (2, 3)
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)

@@ -92,26 +92,6 @@ def test_how_sure_it_is(
 ) -> None:
     depth = EMPTY if unread is None else UNREAD
     assert judge(kind, depth, age, unread=unread).certainty is certainty
-    ("kind", "depth", "age", "certainty"),
-    [
-        (Kind.REPLIES, None, HOURS, Certainty.IN_USE),
-        (Kind.REPLIES, None, DAYS, Certainty.PROBABLE),
-        (Kind.EVENTS, None, HOURS, Certainty.IN_USE),
-        (Kind.EVENTS, None, DAYS, Certainty.PROBABLE),
-        (Kind.EVENTS, MINUTES, HOURS, Certainty.IN_USE),
-        (Kind.EVENTS, MINUTES, DAYS, Certainty.PROBABLE),
-        (Kind.EVENTS, HOURS, DAYS, Certainty.PROBABLE),
-        (Kind.EVENTS, DAYS, DAYS, Certainty.SURE),
-        (Kind.MAILBOX, None, DAYS, Certainty.IN_USE),
-        (Kind.MAILBOX, MINUTES, DAYS, Certainty.IN_USE),
-        (Kind.MAILBOX, DAYS, DAYS, Certainty.PROBABLE),
-    ],
-)
-def test_how_sure_it_is(
-    kind: Kind, unread: timedelta | None, age: timedelta, certainty: Certainty
-) -> None:
-    depth = EMPTY if unread is None else UNREAD
-    assert judge(kind, depth, age, unread=unread).certainty is certainty
 
 
 @pytest.mark.parametrize(
