@@ -28,6 +28,7 @@ COMMANDS = {
     "health": "Tell whether the workers here are live and ready.",
     "iam": "Print what processes have to be allowed on AWS, and check it.",
     "local": "Run an AWS on this machine, for development and tests.",
+    "migrate": "Move from Redis or RabbitMQ, or back, losing nothing.",
     "provision": "Make the queues, tables and buckets of the app.",
     "queues": "Show how many messages are where.",
     "schedule": "Look at parked tasks, and cancel them or let them run now.",

@@ -1,0 +1,91 @@
+"""The app as it was before: its broker, its options, its queues.
+
+Made of the old configuration file and of a URL, without becoming anybody's current app. All that a
+source knows it asks this app and kombu's own connection for, so that prefixes, priority steps,
+separators, TLS, passwords and sentinels are what the old workers have.
+"""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from celery import Celery
+from kombu import Connection
+from kombu.utils.url import maybe_sanitize_url
+
+from celery_aws.errors import ConfigurationError
+
+
+def old_app(
+    configuration: str | None = None,
+    *,
+    broker_url: str | None = None,
+    result_backend: str | None = None,
+) -> Any:
+    """Return an app with the old configuration. No request.
+
+    Args:
+        configuration: path of a Python file (``old/celeryconfig.py``) or name of a module
+            (``proj.old_settings``), with an optional ``:NAMESPACE`` behind it for Django's prefix;
+            None for Celery's defaults.
+        broker_url: instead of the configuration's.
+        result_backend: instead of the configuration's.
+
+    Raises:
+        ConfigurationError: there is no such file or module, it cannot be imported, or there is no
+            URL.
+    """
+    app = Celery("celery-aws-migration", set_as_current=False)
+    if configuration is not None:
+        source, _, namespace = configuration.partition(":")
+        app.config_from_object(_module(source), namespace=namespace or None)
+    changes = {
+        "broker_url": broker_url,
+        "broker_read_url": broker_url,
+        "broker_write_url": broker_url,
+    }
+    if broker_url is not None:
+        app.conf.update(changes)
+    if result_backend is not None:
+        app.conf.result_backend = result_backend
+    if not app.conf.broker_url and not app.conf.broker_read_url:
+        raise ConfigurationError(
+            "which broker is left? Give --from URL, or --from-config with a broker_url",
+            where="--from",
+        )
+    return app
+
+
+def old_connection(app: Any) -> Connection:
+    """Return a connection to the broker that is left, not yet opened; whoever asks closes it."""
+    return app.connection_for_read()
+
+
+def address(url: str) -> str:
+    """Return a URL that may be shown: without user and password."""
+    return str(maybe_sanitize_url(url))
+
+
+def _module(source: str) -> ModuleType:
+    try:
+        if source.endswith(".py"):
+            return _module_at(Path(source))
+        return importlib.import_module(source)
+    except Exception as error:
+        raise ConfigurationError(
+            f"the old configuration {source!r} cannot be imported: {type(error).__name__}: {error}",
+            where="--from-config",
+        ) from error
+
+
+def _module_at(path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location("celery_aws_old_configuration", path)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module

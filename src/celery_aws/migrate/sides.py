@@ -1,0 +1,65 @@
+"""What a broker has to be able to do, to be left or to be entered.
+
+Each thread of a run has a source and a target of its own: connections are not shared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from celery_aws.migrate.messages import Answer, Carried, Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A message that is ours: no worker of the source gets it any more while we live.
+
+    Attributes:
+        message: what it is.
+        handle: what its source settles it by; nobody else looks into it.
+        seen_before: it was claimed before, by us or by somebody else: the journal may know it.
+    """
+
+    message: Message
+    handle: Any
+    seen_before: bool = False
+
+
+class Source(Protocol):
+    """The broker that is left. Killed at any time, it has lost nothing."""
+
+    def recover(self, most: int) -> Sequence[Claim]:
+        """Return up to ``most`` messages that an earlier run had claimed and not committed.
+
+        None when there are no more. They are claimed as those of :meth:`claim` are.
+        """
+
+    def claim(self, most: int) -> Sequence[Claim]:
+        """Take up to ``most`` messages that wait, those first that a worker would get first.
+
+        None when nothing waits now.
+        """
+
+    def commit(self, claims: Sequence[Claim]) -> None:
+        """Let the source forget these; again, too, without an error."""
+
+    def give_back(self, claims: Sequence[Claim]) -> None:
+        """Let the source's workers have these again, as the next ones."""
+
+    def close(self) -> None:
+        """Give back what is claimed and close the connection."""
+
+
+class Target(Protocol):
+    """The broker that is entered."""
+
+    def send(self, messages: Sequence[Carried]) -> Sequence[Answer]:
+        """Send messages, and return what became of each, in their order.
+
+        Raises:
+            CeleryAwsError: none was sent, and trying again does not help: a right is missing, or a
+                queue. What may pass is :class:`~celery_aws.migrate.messages.Unsent`.
+        """
+
+    def close(self) -> None:
+        """Close the connection."""
