@@ -29,7 +29,7 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest test-policies soak conformance bench redis format clean
+.PHONY: help demo test lint test-newest test-oldest test-policies soak conformance bench redis servers format clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,16 +45,21 @@ lint: .venv/.dev ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package redis ## Run every test on the newest Celery
+test-newest: .venv/.dev .venv-oldest/.test .venv-clean/.package servers ## Run every test on the newest Celery
 	$(BIN)/python -m pytest $(TOGETHER)
 
-# Only one result backend needs it. RUNLEVEL keeps Debian from starting a server of its own.
+# What tests of migrations move away from. RUNLEVEL keeps Debian from starting servers of its own.
+servers: redis
+	@command -v rabbitmq-server >/dev/null || $(call INSTALL,rabbitmq-server)
+
 redis:
-	@command -v redis-server >/dev/null \
-	|| { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && export RUNLEVEL=1 \
-	     && apt-get update -qq && apt-get install -qq -y --no-install-recommends redis-server; } \
-	     >/dev/null 2>&1 \
-	|| echo "redis-server is not installed, and not to be had here: its test is skipped"
+	@command -v redis-server >/dev/null || $(call INSTALL,redis-server)
+
+define INSTALL
+{ { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && export RUNLEVEL=1 \
+    && apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1); } >/dev/null 2>&1 \
+  || echo "$(1) is not installed, and not to be had here: its tests are skipped"; }
+endef
 
 # What is simulated, the runner of Celery's own tests, and what knows AWS alone need no second Celery.
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: those that may differ there
