@@ -23,6 +23,7 @@ from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
 from celery_aws.core.canary import Flight, where_stuck
 from celery_aws.core.queue_depth import QueueDepth
+from celery_aws.deployment import result_backend_of
 from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.names import AmqpQueue
 
@@ -103,7 +104,7 @@ def _check_backend(app: Any) -> None:
     Raises:
         ConfigurationError: there is no result backend, or workers write no result to it.
     """
-    if isinstance(app.backend, DisabledBackend):
+    if isinstance(result_backend_of(app), DisabledBackend):
         raise ConfigurationError(
             "the canary waits for the result of its task, and this app keeps none: set "
             "result_backend, here and for the workers",

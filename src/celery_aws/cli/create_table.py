@@ -14,7 +14,7 @@ import click
 
 from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
-from celery_aws.deployment import is_ours
+from celery_aws.deployment import is_ours, result_backend_of
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.table import create_table
 from celery_aws.table.coordination import CoordinationTable
@@ -34,11 +34,12 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     on if it is off.
     """
     app = celery_app(ctx)
+    backend = result_backend_of(app)
     with _coordination_table(app) as coordination:
         # Without either, it is create_table that says what is wrong.
-        results = isinstance(app.backend, DynamoDBBackend) or coordination is None
+        results = isinstance(backend, DynamoDBBackend) or coordination is None
         if results:
-            _plan(f"results table of {app.backend.as_uri()}")
+            _plan(f"results table of {backend.as_uri()}")
         if coordination is not None:
             _plan(f"coordination table {coordination.name}")
         if not yes:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from celery.backends.rpc import RPCBackend
+from celery.exceptions import ImproperlyConfigured
 from kombu.utils.encoding import bytes_to_str
 
 from celery_aws.aws.access import Access
@@ -64,6 +65,23 @@ def is_ours(connection: Any) -> bool:
     return isinstance(found, type) and issubclass(found, Transport)
 
 
+def result_backend_of(app: Any) -> Any:
+    """Return an app's result backend.
+
+    Raises:
+        ConfigurationError: there is none of that name, or what it needs is not installed.
+    """
+    try:
+        return app.backend
+    except (ImportError, ImproperlyConfigured) as error:
+        # Its URL may have a password in it.
+        scheme, _, _ = str(app.conf.result_backend).partition("://")
+        raise ConfigurationError(
+            f"no such result backend here, or what it needs is not installed: {error}",
+            where=f"result_backend, of {scheme!r}",
+        ) from error
+
+
 @contextmanager
 def _transport(app: Any) -> Iterator[Transport | None]:
     with app.connection_for_write() as connection:
@@ -71,7 +89,7 @@ def _transport(app: Any) -> Iterator[Transport | None]:
 
 
 def _result_settings(app: Any) -> ResultSettings | None:
-    if not isinstance(app.backend, DynamoDBBackend):
+    if not isinstance(result_backend_of(app), DynamoDBBackend):
         return None
     # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
     return result_settings(app.conf.result_backend, app.conf)

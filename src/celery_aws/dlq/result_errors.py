@@ -12,6 +12,7 @@ from celery.backends.base import DisabledBackend
 from celery.states import EXCEPTION_STATES
 from kombu.exceptions import ContentDisallowed, DecodeError
 
+from celery_aws.deployment import result_backend_of
 from celery_aws.errors import ResultUnreadableError
 from celery_aws.results import DynamoDBBackend
 
@@ -20,7 +21,7 @@ class ResultErrors:
     """Asks an app's result backend; without one, nothing is known."""
 
     def __init__(self, app: Any) -> None:
-        self._backend = app.backend
+        self._backend = result_backend_of(app)
 
     def __call__(self, task_ids: Sequence[str]) -> Mapping[str, str]:
         """Return what went wrong, as ``Type: message``, by task id.

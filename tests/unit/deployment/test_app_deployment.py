@@ -152,3 +152,12 @@ def test_keys_of_results() -> None:
     assert found.result_keys == ResultKeys(
         group="shop_celery-taskset-meta-", chord="shop_chord-unlock-"
     )
+
+
+@pytest.mark.parametrize("backend", ["nonsense://me:secret@host", "no.such.module:Backend"])
+def test_a_result_backend_that_is_not_there_is_a_wrong_setting(backend: str) -> None:
+    app = app_with("aws+sqs://", backend, broker_transport_options=REGION)
+    with pytest.raises(ConfigurationError, match="no such result backend") as raised:
+        deployment_of(app)
+    assert "secret" not in str(raised.value)
+    assert raised.value.where is not None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from celery.backends.base import Backend, DisabledBackend
 
 from celery_aws.config.broker import options_without_effect
+from celery_aws.deployment import result_backend_of
 from celery_aws.deployment.app_queues import app_queues, beat_options
 from celery_aws.doctor.facts import CeleryFacts, TaskFacts
 from celery_aws.results import DynamoDBBackend
@@ -45,7 +46,7 @@ def celery_facts(app: Any, queues: Iterable[str] = ()) -> CeleryFacts:
         queues: Celery's names of queues that the configuration does not name.
     """
     found = app_queues(app, others=queues)
-    conf, backend = app.conf, app.backend
+    conf, backend = app.conf, result_backend_of(app)
     ours = isinstance(backend, DynamoDBBackend)
     return CeleryFacts(
         settings={name: conf.get(name) for name in SETTINGS},
