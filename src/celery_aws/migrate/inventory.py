@@ -36,7 +36,12 @@ class QueueCount:
         delayed: messages that wait for their eta in the broker (RabbitMQ's native delay).
         with_eta: those of `waiting` whose eta is still to come; None if messages cannot be looked
             at.
+        with_far_eta: of those that are delayed or have an eta, how many are due later than SQS can
+            delay a message; None if that is not known.
+        latest_eta_seconds: from now until the last of all etas; None if there is none, or if
+            messages cannot be looked at.
         bytes: of all that wait; None if messages cannot be looked at.
+        largest_bytes: of the largest of them; None likewise.
         consumers: who consumes it; None if the source does not say.
         troubles: what cannot go as it is.
     """
@@ -46,7 +51,10 @@ class QueueCount:
     held: int | None = None
     delayed: int = 0
     with_eta: int | None = None
+    with_far_eta: int | None = None
+    latest_eta_seconds: float | None = None
     bytes: int | None = None
+    largest_bytes: int | None = None
     consumers: int | None = None
     troubles: tuple[Trouble, ...] = ()
 
