@@ -1,0 +1,215 @@
+"""One batch of claimed messages, from its claim to its commit.
+
+The order is all that matters. What must not be sent goes to the quarantine file, which is synced;
+the rest is sent; what became of each is noted in the journal; and only then the source forgets
+them. Killed between any two steps, the next run finds the batch claimed: what has a fate by then is
+only committed, and the others go once more. So nothing is lost, and what is sent twice is one batch
+at most.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from celery_aws.clock import Clock
+from celery_aws.core.backoff import Backoff, Random, is_worth_logging
+from celery_aws.core.outgoing_entries import may_be_accepted
+from celery_aws.errors import TemporaryError
+from celery_aws.migrate.journal import Entry, Journal
+from celery_aws.migrate.messages import Carried, Fate, Refused, Sent, Unreadable, Unsent
+from celery_aws.migrate.quarantine import Quarantine, Quarantined
+from celery_aws.migrate.sides import Claim, Source, Target
+from celery_aws.migrate.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for which a batch that is not accepted is tried again, before it is given back.
+PATIENCE_SECONDS = 60.0
+
+_PAUSES = Backoff(base_seconds=0.2, cap_seconds=5.0)
+
+
+class Batches:
+    """Settles the batches of one thread.
+
+    Args:
+        source: where they were claimed.
+        target: where they go.
+        journal: knows what became of messages.
+        quarantine: takes those that do not go.
+        revoked: ids of tasks that are not to run.
+        tally: counts.
+        clock: for the journal, and for pauses between tries.
+        stopped: tells whether somebody wants the run to stop.
+        jitter: spreads the pauses.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        *,
+        journal: Journal,
+        quarantine: Quarantine,
+        revoked: Collection[str],
+        tally: Tally,
+        clock: Clock,
+        stopped: Callable[[], bool],
+        jitter: Random = random.random,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._journal = journal
+        self._quarantine = quarantine
+        self._revoked = revoked
+        self._tally = tally
+        self._clock = clock
+        self._stopped = stopped
+        self._jitter = jitter
+
+    def settle(self, claims: Sequence[Claim]) -> None:
+        """Send what was claimed, note what became of it, and let the source forget it.
+
+        Raises:
+            CeleryAwsError: some cannot be sent, and it does not help to try again; they were given
+                back, and the others are settled.
+            Exception: the connection to the source was lost; what was sent is noted.
+
+        Costs what the target's ``send`` and the source's ``commit`` cost.
+        """
+        known = self._fates(claims)
+        again = [each for each in claims if each.message.key in known]
+        new = [each for each in claims if each.message.key not in known]
+        self._commit(again)
+        self._tally.again += len(again)
+        aside = [(each, found) for each in new if (found := self._aside(each)) is not None]
+        self._set_aside([found for _, found in aside])
+        self._commit([each for each, _ in aside])
+        kept = {id(each) for each, _ in aside}
+        self._send([each for each in new if id(each) not in kept])
+
+    def _fates(self, claims: Sequence[Claim]) -> Mapping[str, Fate]:
+        keys = [each.message.key for each in claims if each.seen_before]
+        return self._journal.fates(keys) if keys else {}
+
+    def _aside(self, claim: Claim) -> Quarantined | None:
+        message = claim.message
+        if isinstance(message, Unreadable):
+            return Quarantined(message=message, fate=Fate.QUARANTINED, reason=message.reason)
+        if message.task_id in self._revoked:
+            return Quarantined(message=message, fate=Fate.REVOKED, reason="its task was revoked")
+        return None
+
+    def _set_aside(self, messages: Sequence[Quarantined]) -> None:
+        """Write messages to the quarantine file and then to the journal."""
+        if not messages:
+            return
+        now = self._clock.now()
+        self._quarantine.add(messages, now=now)
+        self._journal.record([_set_aside_entry(each, self._clock) for each in messages])
+        for each in messages:
+            if each.fate is Fate.REVOKED:
+                self._tally.revoked += 1
+            else:
+                self._tally.quarantined += 1
+
+    def _send(self, claims: Sequence[Claim]) -> None:
+        """Send messages until each has a fate, or patience ends."""
+        maybe_sent: set[str] = set()
+        until = self._clock.monotonic() + PATIENCE_SECONDS
+        attempt = 0
+        while claims:
+            failed = self._sent(claims)
+            if not failed:
+                return
+            claims = [claim for claim, _ in failed]
+            maybe_sent.update(each.message.key for each, why in failed if may_be_accepted(why))
+            error = _worst([why for _, why in failed])
+            lasts = not isinstance(error, TemporaryError) or self._clock.monotonic() >= until
+            if lasts or self._stopped():
+                self._give_back(claims, maybe_sent)
+                if lasts:
+                    raise error
+                return
+            self._pause(attempt, error)
+            attempt += 1
+
+    def _sent(self, claims: Sequence[Claim]) -> list[tuple[Claim, Exception]]:
+        """Send messages once, and settle them; return those that were not sent, and why."""
+        messages = [each.message for each in claims if isinstance(each.message, Carried)]
+        answers = self._target.send(messages)
+        settled: list[Claim] = []
+        failed: list[tuple[Claim, Exception]] = []
+        refused: list[Quarantined] = []
+        entries: list[Entry] = []
+        for claim, message, answer in zip(claims, messages, answers, strict=True):
+            if isinstance(answer, Unsent):
+                failed.append((claim, answer.error))
+                continue
+            settled.append(claim)
+            if isinstance(answer, Refused):
+                fate, reason = Fate.QUARANTINED, answer.reason
+                refused.append(Quarantined(message=message, fate=fate, reason=reason))
+            else:
+                entries.append(_sent_entry(message, answer, self._clock))
+        self._set_aside(refused)
+        self._set_sent(entries)
+        self._commit(settled)
+        return failed
+
+    def _set_sent(self, entries: Sequence[Entry]) -> None:
+        self._journal.record(entries)
+        parked = sum(entry.parked for entry in entries)
+        self._tally.parked += parked
+        self._tally.sent += len(entries) - parked
+
+    def _commit(self, claims: Sequence[Claim]) -> None:
+        if claims:
+            self._source.commit(claims)
+
+    def _give_back(self, claims: Sequence[Claim], maybe_sent: Collection[str]) -> None:
+        self._source.give_back(claims)
+        self._tally.left += len(claims)
+        uncertain = [each for each in claims if each.message.key in maybe_sent]
+        self._tally.uncertain += len(uncertain)
+        for each in uncertain:
+            logger.warning(
+                "queue %s: message %s was given back, and may have been sent: no answer came, so "
+                "that its task may run twice",
+                each.message.queue,
+                each.message.key,
+            )
+
+    def _pause(self, attempt: int, error: Exception) -> None:
+        if is_worth_logging(attempt + 1):
+            logger.warning("not sent, and tried again (%s): %s", attempt + 1, error)
+        self._clock.sleep(_PAUSES.wait_seconds(attempt, self._jitter))
+
+
+def _worst(errors: Sequence[Exception]) -> Exception:
+    """Return the error that says most: one that does not pass, if there is one."""
+    lasting = [error for error in errors if not isinstance(error, TemporaryError)]
+    return (lasting or errors)[0]
+
+
+def _set_aside_entry(quarantined: Quarantined, clock: Clock) -> Entry:
+    message = quarantined.message
+    return Entry(
+        key=message.key,
+        queue=message.queue,
+        fate=quarantined.fate,
+        at=clock.now(),
+        task_id=message.task_id if isinstance(message, Carried) else None,
+    )
+
+
+def _sent_entry(message: Carried, sent: Sent, clock: Clock) -> Entry:
+    return Entry(
+        key=message.key,
+        queue=message.queue,
+        fate=Fate.SENT,
+        at=clock.now(),
+        task_id=message.task_id,
+        message_id=sent.message_id,
+        parked=sent.parked,
+    )
