@@ -116,8 +116,8 @@ def _of_results(inventory: Inventory, side: NewSide) -> Iterator[PlanFinding]:
             name="chords-running",
             level=Level.NOTE if side.reads_both else Level.WARNING,
             where=where,
-            what=f"{len(found.chords)} chords have not called their body yet ({there} parts are "
-            "there)",
+            what=f"chords whose body has not been called yet: {len(found.chords)} (with {there} "
+            "parts that are there)",
             remedy="Their parts are counted on the old side: use celery_aws.migrate:ResultBackend "
             "on both sides until `migrate status` says that none is left",
         )

@@ -24,7 +24,6 @@ def plan_lines(plan: MigrationPlan) -> Iterator[str]:
     yield from _step_lines(plan.queues)
     yield ""
     yield from _result_lines(plan)
-    yield from _other_lines(plan)
     for finding in plan.findings:
         yield ""
         yield from finding_lines(finding)
@@ -112,10 +111,8 @@ def _row(queue: QueuePlan) -> tuple[str, ...]:
 
 def _step_lines(queues: Sequence[QueuePlan]) -> Iterator[str]:
     for queue in queues:
-        if queue.blocked or len(queue.steps) == 1:
-            continue
-        for step in queue.steps:
-            if step.messages:
+        for step in () if queue.blocked else queue.steps:
+            if step.messages and len(queue.steps) + len(step.messages) > 2:
                 priorities = ", ".join(f"{each}: {n}" for each, n in step.messages.items())
                 yield f"  {queue.queue}, by priority (0 is first) to {step.name}: {priorities}"
 
@@ -132,12 +129,7 @@ def _result_lines(plan: MigrationPlan) -> Iterator[str]:
     if found.groups:
         yield f"  {found.groups} saved groups {verb}"
     if found.chords:
-        yield f"  {len(found.chords)} chords run"
-
-
-def _other_lines(plan: MigrationPlan) -> Iterator[str]:
-    for each in plan.inventory.others:
-        yield f"Left: {each.count} {each.kind} ({each.example}). {each.note}"
+        yield f"  chords whose body has not been called yet: {len(found.chords)}"
 
 
 def _cost_line(plan: MigrationPlan) -> str:

@@ -133,7 +133,7 @@ def _of_trouble(trouble: Trouble, count: QueueCount) -> PlanFinding:
         "unreadable": (
             "messages-unreadable",
             Level.WARNING,
-            "unreadable: into the quarantine file",
+            "unreadable: to the quarantine file",
         ),
         "unroutable": ("queue-unroutable", Level.BLOCK, "without a queue to go to: left"),
         "retention": ("retention-short", Level.BLOCK, "that SQS would delete before their time"),
