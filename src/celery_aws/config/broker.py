@@ -55,6 +55,45 @@ KOMBU_KEYS = frozenset(
     }
 )
 
+#: Options of kombu's Redis, Sentinel and AMQP transports alone (kombu/transport/redis.py and
+#: pyamqp.py): a worker that takes from one of these brokers and sends to SQS (``broker_read_url``,
+#: ``broker_write_url``) has the options of both in one mapping.
+OTHER_BROKERS_KEYS = frozenset(
+    {
+        "ack_emulation",
+        "client_name",
+        "confirm_publish",
+        "fanout_patterns",
+        "fanout_prefix",
+        "global_keyprefix",
+        "health_check_interval",
+        "heartbeat",
+        "login_method",
+        "master_name",
+        "max_connections",
+        "min_other_sentinels",
+        "queue_order_strategy",
+        "read_timeout",
+        "retry_on_timeout",
+        "sentinel_fanout_compat",
+        "sentinel_kwargs",
+        "sep",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_keepalive_options",
+        "socket_settings",
+        "socket_timeout",
+        "unacked_index_key",
+        "unacked_key",
+        "unacked_mutex_expire",
+        "unacked_mutex_key",
+        "unacked_restore_interval",
+        "unacked_restore_limit",
+        "unacked_restore_throttle",
+        "write_timeout",
+    }
+)
+
 #: Names of kombu's methods of compression, those included that need a package of their own.
 _COMPRESSIONS = ("gzip", "bzip2", "lzma", "brotli", "zstd")
 
@@ -275,7 +314,8 @@ def parse_broker_options(raw: Mapping[str, Any]) -> BrokerOptions:
         ConfigurationError: an unknown key, a wrong type, a value out of AWS's range, or a
             compression that kombu does not know in this process.
     """
-    ours = {key: value for key, value in raw.items() if key not in KOMBU_KEYS}
+    others = KOMBU_KEYS | OTHER_BROKERS_KEYS
+    ours = {key: value for key, value in raw.items() if key not in others}
     options = parse_options(BrokerOptions, ours, where=WHERE)
     _check_compression(options.compression)
     return options
@@ -283,7 +323,8 @@ def parse_broker_options(raw: Mapping[str, Any]) -> BrokerOptions:
 
 def options_without_effect(raw: Mapping[str, Any]) -> list[str]:
     """Return the given options that are known and do nothing here."""
-    return [key for key in WITHOUT_EFFECT if raw.get(key)]
+    names = [*WITHOUT_EFFECT, *sorted(OTHER_BROKERS_KEYS)]
+    return [key for key in names if raw.get(key)]
 
 
 def _check_compression(method: str | None) -> None:

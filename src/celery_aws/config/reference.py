@@ -81,7 +81,7 @@ def page() -> str:
             _table("Variable", _settings_rows()),
             _BROKER,
             _table("Option", _option_rows(BrokerOptions, hidden=WITHOUT_EFFECT)),
-            f"Known and without effect here: {', '.join(f'`{key}`' for key in WITHOUT_EFFECT)}.\n",
+            _without_effect(),
             _QUEUE,
             _table("Option", _option_rows(PredefinedQueue, hidden=())),
             _RESULTS,
@@ -90,6 +90,12 @@ def page() -> str:
             _table("Option", _option_rows(RetryOptions, hidden=())),
         ]
     )
+
+
+def _without_effect() -> str:
+    names = ", ".join(f"`{key}`" for key in WITHOUT_EFFECT)
+    others = "those of kombu's Redis and AMQP transports, for a worker that takes from one of them"
+    return f"Known and without effect here: {names}, and {others} and sends to SQS.\n"
 
 
 def _table(first: str, rows: Iterable[tuple[str, str, str, str]]) -> str:

@@ -189,3 +189,13 @@ def test_secrets_are_not_in_the_representation() -> None:
 def test_options_without_effect_are_named_when_they_are_given() -> None:
     raw = {"supports_fanout": True, "regioninfo": None, "region": "eu-west-1"}
     assert options_without_effect(raw) == ["supports_fanout"]
+
+
+def test_who_takes_from_redis_and_sends_to_sqs_has_the_options_of_both() -> None:
+    from kombu.transport import redis
+
+    raw = {"region": "eu-west-1", "global_keyprefix": "shop:", "sep": ":"}
+    assert parse_broker_options(raw).region == "eu-west-1"
+    assert options_without_effect(raw) == ["global_keyprefix", "sep"]
+    of_redis = set(redis.SentinelChannel.from_transport_options)
+    parse_broker_options(dict.fromkeys(of_redis - {"visibility_timeout", "priority_steps"}, ""))

@@ -1,0 +1,1 @@
+"""A Celery on Redis that moves to SQS and DynamoDB; ``python -m examples.migration`` shows it."""

@@ -1,0 +1,1 @@
+"""The shop's ``celeryconfig.py`` at each stage of its migration."""

@@ -1,0 +1,9 @@
+"""New workers and switched producers: messages on SQS, results still on both sides."""
+
+import celery_aws
+from examples.migration.stages.both import *  # noqa: F403 - all but what follows is as it was
+
+_new = celery_aws.load_settings().celery_config()
+
+broker_url = _new["broker_url"]
+broker_transport_options = _new["broker_transport_options"]
