@@ -42,6 +42,13 @@ def total(self: Any, numbers: list[float], *more: float) -> float:
 
 
 @shared_task(bind=True, acks_late=True)
+def told(self: Any, number: int, texts: list[str]) -> int:
+    """Return how many letters it was told, so many times."""
+    with written_down(self):
+        return number * sum(map(len, texts))
+
+
+@shared_task(bind=True, acks_late=True)
 def slow(self: Any, seconds: float, answer: Any = None) -> Any:
     with written_down(self):
         time.sleep(seconds)
