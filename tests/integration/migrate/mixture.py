@@ -5,7 +5,7 @@ Each is known by its task id, which its execution writes into the ledger
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -13,9 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from celery import chain, group
-from kombu import Exchange, Queue
-
 from examples.migration.ledger import Execution
+from kombu import Exchange, Queue
 
 #: Larger than SQS takes.
 OVERSIZE_BYTES = 1_200_000

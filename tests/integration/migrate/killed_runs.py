@@ -1,0 +1,234 @@
+"""Runs of a migration as real processes that are killed at random moments, until one gets through.
+
+A trial: a mixture of every kind of message, ``migrate run`` killed and run again, then a look into
+SQS, and then a real worker that executes all of it.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from examples.migration.ledger import Ledger
+
+from celery_aws.local.output import ProcessOutput, spawn
+from celery_aws.migrate.old_app import old_app
+from celery_aws.migrate.revoked import remember_ids
+from celery_aws.testing import WorkerProcess
+from tests.integration.migrate.local_account import LocalAccount
+from tests.integration.migrate.mixture import TOPIC_QUEUE, Mixture, publish_mixture
+
+ROOT = Path(__file__).parents[3]
+
+APP = "examples.migration.app"
+
+#: Seconds for one run, or for a worker to execute a mixture; far more than it takes.
+PATIENCE_SECONDS = 120.0
+
+#: Requests of a run after which it may be killed, and seconds after that: longer than a batch.
+REQUESTS = 12
+SPAN_SECONDS = 0.04
+
+#: Batches of ten are what a kill may double.
+DOUBLES_A_KILL = 10
+
+#: A run that put something into the quarantine file is done, too.
+FINISHED = (0, 1)
+
+SENDS = "sqs.SendMessageBatch"
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """What came of the messages of one mixture.
+
+    Attributes:
+        seed: of its kills.
+        kills: how many there were.
+        lost: ids that are nowhere, or were not executed.
+        doubles: how many messages SQS has more than once.
+        problems: what else must not be.
+    """
+
+    seed: int
+    kills: int = 0
+    lost: set[str] = field(default_factory=set)
+    doubles: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """True if nothing was lost, and not more doubled than may be."""
+        few = self.doubles <= DOUBLES_A_KILL * self.kills
+        return few and not (self.lost or self.problems)
+
+    def __str__(self) -> str:
+        bad = "".join(f"; {each}" for each in self.problems)
+        counts = f"{self.kills} kills, {len(self.lost)} lost, {self.doubles} doubles"
+        return f"seed {self.seed}: {counts}{bad}{f'; lost: {self.lost}' if self.lost else ''}"
+
+
+class KillTrials:
+    """Trials one after the other, each with a seed of its own.
+
+    Args:
+        account: where messages go.
+        folder: for journals and ledgers.
+        configuration: of the old side; what it reads from the environment is there.
+    """
+
+    def __init__(self, account: LocalAccount, folder: Path, configuration: str) -> None:
+        self._account = account
+        self._folder = folder
+        self._configuration = configuration
+        self._done: list[Trial] = []
+
+    def run(
+        self,
+        messages: int,
+        kills_a_trial: int,
+        kills: int,
+        *,
+        before: Callable[[Mixture], None] = lambda _: None,
+        after: Callable[[Trial], None] = lambda _: None,
+    ) -> None:
+        """Make trials until there were so many kills; print a line for each.
+
+        Args:
+            messages: of each trial.
+            kills_a_trial: at most; fewer if a run gets through.
+            kills: in all.
+            before: adds to what was published.
+            after: adds problems to what was found.
+        """
+        first = int(os.environ.get("CELERY_AWS_SOAK_SEED", "1"))
+        while sum(trial.kills for trial in self._done) < kills:
+            trial = Trial(seed=first + len(self._done))
+            self._make(trial, messages, kills_a_trial, before)
+            after(trial)
+            self._done.append(trial)
+            print(f"{self._configuration}: {trial}", flush=True)
+        print(self._summary(), flush=True)
+
+    def bad(self) -> list[str]:
+        """Return what must be empty."""
+        return [str(trial) for trial in self._done if not trial.good]
+
+    def _summary(self) -> str:
+        kills, doubles = sum(t.kills for t in self._done), sum(t.doubles for t in self._done)
+        lost = sum(len(trial.lost) for trial in self._done)
+        return f"{len(self._done)} trials, {kills} kills: {lost} lost, {doubles} doubles on SQS"
+
+    def _make(
+        self, trial: Trial, messages: int, kills: int, before: Callable[[Mixture], None]
+    ) -> None:
+        app = old_app(self._configuration)
+        try:
+            mixture = publish_mixture(app, messages, seed=trial.seed)
+        finally:
+            app.close()
+        before(mixture)
+        folder = self._folder / f"trial-{trial.seed}"
+        folder.mkdir()
+        runs = KilledRuns(self._account, self._configuration, folder / "journal.sqlite")
+        runs.kill_until_done(mixture, trial, kills)
+        judge_queues(self._account, mixture, trial)
+        execute(self._account, mixture, trial, Ledger(folder / "ledger"))
+        self._account.forget()
+
+
+class KilledRuns:
+    """The runs of one mixture."""
+
+    def __init__(self, account: LocalAccount, configuration: str, journal: Path) -> None:
+        self._account = account
+        self._configuration = configuration
+        self._journal = journal
+
+    def kill_until_done(self, mixture: Mixture, trial: Trial, kills: int) -> None:
+        """Run and kill so often, then run to the end; count the kills."""
+        remember_ids(self._journal, mixture.revoked)
+        moments = random.Random(trial.seed)
+        for _ in range(kills):
+            if not self._killed(moments):
+                return
+            trial.kills += 1
+        process, output = self._start()
+        code = process.wait(PATIENCE_SECONDS)
+        output.stop(PATIENCE_SECONDS)
+        assert code in FINISHED, output.text
+
+    def _killed(self, moments: random.Random) -> bool:
+        """Start a run and kill it; False if it was done before."""
+        requests, pause_seconds = moments.randint(1, REQUESTS), moments.uniform(0, SPAN_SECONDS)
+        tally = self._account.proxy.requests
+        before = tally.total(SENDS)
+        process, output = self._start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while process.poll() is None and tally.total(SENDS) < before + requests:
+            assert time.monotonic() < deadline, output.text
+            tally.wait_for(SENDS, count=before + requests, timeout_seconds=0.1)
+        time.sleep(pause_seconds)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait(PATIENCE_SECONDS)
+        output.stop(PATIENCE_SECONDS)
+        assert code in (*FINISHED, -signal.SIGKILL), output.text
+        return code == -signal.SIGKILL
+
+    def _start(self) -> tuple["subprocess.Popen[str]", ProcessOutput]:
+        command = [sys.executable, "-m", "celery", "-A", APP, "aws", "migrate"]
+        command += ["run", "--from-config", self._configuration, "--journal", str(self._journal)]
+        command += ["--yes", "--no-results"]
+        return spawn("run", command, {**os.environ, **self._account.variables}, directory=ROOT)
+
+
+def judge_queues(account: LocalAccount, mixture: Mixture, trial: Trial) -> None:
+    """Compare what SQS and the schedule have with what was published."""
+    stored = account.look()
+    found, expected = Counter(stored.ids()), Counter(mixture.sent)
+    trial.lost |= set(expected - found)
+    trial.doubles += sum((found - expected).values())
+    claims = {
+        f"not to be sent: {set(found) - set(expected)}": set(found) <= set(expected),
+        "not parked": mixture.parked <= {*stored.parked, *trial.lost},
+        "not delayed": mixture.delayed <= {*stored.delayed(time.time() + 60), *trial.lost},
+    }
+    trial.problems += [problem for problem, is_well in claims.items() if not is_well]
+
+
+def execute(account: LocalAccount, mixture: Mixture, trial: Trial, ledger: Ledger) -> None:
+    """Let a worker execute all, and compare what it did with what was published."""
+    worker = WorkerProcess(
+        APP,
+        directory=ROOT,
+        queues=["celery", TOPIC_QUEUE.name],
+        # Pickles are among the messages.
+        environment={**account.variables, "SHOP_LEDGER": str(ledger.path), "C_FORCE_ROOT": "1"},
+        arguments=["--without-gossip", "--without-mingle"],
+    )
+    with worker:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _is_done(account, mixture, ledger) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    runs = ledger.runs()
+    trial.lost |= {each.task_id for each in mixture.runs - runs.keys()}
+    twice = {each: found for each, found in runs.items() if len(found) > 1}
+    claims = {
+        f"ran twice: {twice}": not twice,
+        f"ran: {runs.keys() - mixture.runs}": runs.keys() <= mixture.runs,
+    }
+    trial.problems += [problem for problem, is_well in claims.items() if not is_well]
+
+
+def _is_done(account: LocalAccount, mixture: Mixture, ledger: Ledger) -> bool:
+    """Tell whether all that can be executed was, and nothing more can be received."""
+    runs = ledger.runs()
+    ended = {each for each, found in runs.items() if found[-1].ended is not None}
+    return mixture.runs <= ended and account.waiting() == 0
