@@ -40,7 +40,8 @@ def main() -> None:
                 customers.submit(wait, ledger, order)
             if closed.wait(PACE_SECONDS):
                 break
-    print("closed", flush=True)
+        print("closed", flush=True)
+    app.close()
 
 
 def wait(ledger: Ledger, order: Order) -> None:
