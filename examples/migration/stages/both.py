@@ -20,9 +20,12 @@ _new = celery_aws.load_settings().celery_config()
 
 result_backend = "celery_aws.migrate:ResultBackend"
 result_backend_transport_options = {
-    "new": _new["result_backend"],
+    "new_backend": _new["result_backend"],
     "new_options": _new["result_backend_transport_options"],
-    "old": _old_backend,
+    "old_backend": _old_backend,
     "old_options": _old_options,
+    # Somebody may still look there alone: whoever has not been deployed again yet.
     "mirror": "old",
+    # The same with chords: their parts may be run by a worker that knows nothing else.
+    "chords": "old",
 }
