@@ -19,6 +19,28 @@ from kombu.utils.url import maybe_sanitize_url
 from celery_aws.errors import ConfigurationError
 
 
+class OldApp(Celery):  # type: ignore[misc]
+    """An app for which the environment does not say where the broker and the results are.
+
+    ``CELERY_BROKER_URL`` and its like are stronger than any configuration, and where the new side's
+    URLs are given by them, the old side would be the new one (celery/app/utils.py, ``Settings``).
+    """
+
+    def configured_url(self, name: str) -> str | None:
+        """Return ``broker_read_url`` or ``broker_write_url`` of the configuration."""
+        return self.conf.get(name) or self.conf.get("broker_url") or None
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Connection:
+        """Return a connection to the broker that old workers take from."""
+        return super().connection_for_read(url or self.configured_url("broker_read_url"), **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Connection:
+        """Return a connection to the broker that old workers send to."""
+        return super().connection_for_write(
+            url or self.configured_url("broker_write_url"), **options
+        )
+
+
 def old_app(
     configuration: str | None = None,
     *,
@@ -38,7 +60,7 @@ def old_app(
         ConfigurationError: there is no such file or module, it cannot be imported, or there is no
             URL.
     """
-    app = Celery("celery-aws-migration", set_as_current=False)
+    app = OldApp("celery-aws-migration", set_as_current=False)
     if configuration is not None:
         source, _, namespace = configuration.partition(":")
         app.config_from_object(_module(source), namespace=namespace or None)
@@ -51,7 +73,8 @@ def old_app(
         app.conf.update(changes)
     if result_backend is not None:
         app.conf.result_backend = result_backend
-    if not app.conf.broker_url and not app.conf.broker_read_url:
+    app.backend_cls = app.conf.get("result_backend") or "disabled"
+    if app.configured_url("broker_read_url") is None:
         raise ConfigurationError(
             "which broker is left? Give --from URL, or --from-config with a broker_url",
             where="--from",
