@@ -185,6 +185,8 @@ class KilledRuns:
     def _start(self) -> tuple["subprocess.Popen[str]", ProcessOutput]:
         command = [sys.executable, "-m", "celery", "-A", APP, "aws", "migrate"]
         command += ["run", "--from-config", self._configuration, "--journal", str(self._journal)]
+        # The new app declares no topic queue.
+        command += ["--queue", "celery", "--queue", str(TOPIC_QUEUE.name)]
         command += ["--yes", "--no-results"]
         return spawn("run", command, {**os.environ, **self._account.variables}, directory=ROOT)
 
@@ -221,7 +223,7 @@ def execute(account: LocalAccount, mixture: Mixture, trial: Trial, ledger: Ledge
     trial.lost |= {each.task_id for each in mixture.runs - runs.keys()}
     twice = {each: found for each, found in runs.items() if len(found) > 1}
     claims = {
-        f"ran twice: {twice}": not twice,
+        f"{len(twice)} ran twice, such as {list(twice.items())[:1]}": not twice,
         f"ran: {runs.keys() - mixture.runs}": runs.keys() <= mixture.runs,
     }
     trial.problems += [problem for problem, is_well in claims.items() if not is_well]
