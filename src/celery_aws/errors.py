@@ -158,6 +158,34 @@ class ProcessFailedError(CeleryAwsError):
         self.output = output
 
 
+class BrokerLostError(CeleryAwsError):
+    """The broker that is left did not answer; nothing is lost, and the next call may succeed."""
+
+
+class RunIsAliveError(CeleryAwsError):
+    """Another migration takes messages from the same broker; this one has taken none.
+
+    Attributes:
+        seconds_left: until its sign of life expires, if nobody renews it.
+    """
+
+    def __init__(self, message: str, *, seconds_left: float) -> None:
+        super().__init__(message)
+        self.seconds_left = seconds_left
+
+
+class WorkersAliveError(CeleryAwsError):
+    """Workers of the old broker are alive: what they hold was not taken.
+
+    Attributes:
+        names: of those that answered; others may be there, too.
+    """
+
+    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
+
+
 class AwsError(CeleryAwsError):
     """AWS refused or did not answer a request.
 

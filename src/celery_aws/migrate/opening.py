@@ -101,19 +101,20 @@ def source_of(
     return cast("Source", make(app, queues=queues, run=run, take_held=take_held, **options))
 
 
-def target_of(app: Any, run: str) -> Target:
+def target_of(app: Any, run: str, *, passage: str = "") -> Target:
     """Return a target for messages; each thread needs one of its own.
 
     Args:
         app: whose broker is entered.
         run: name of this run and thread, unique.
+        passage: name of the passage (:mod:`celery_aws.migrate.journal`).
 
     Raises:
         UnsupportedError: nothing can be moved there.
     """
     driver = driver_of(app)
     make = _named(SIDES[driver].target)
-    return cast("Target", make(app, run) if driver == _AWS else make(app))
+    return cast("Target", make(app, run, passage=passage) if driver == _AWS else make(app))
 
 
 def inventory_of(

@@ -17,7 +17,7 @@ from celery_aws.background import BackgroundThread
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random
 from celery_aws.core.pace import Pace
-from celery_aws.errors import TemporaryError
+from celery_aws.errors import BrokerLostError, TemporaryError
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.quarantine import Quarantine
 from celery_aws.migrate.sides import Claim, Source, Target
@@ -32,7 +32,7 @@ BATCH_MESSAGES = 10
 #: Seconds between two looks at a source in which nothing waited.
 IDLE_SECONDS = 1.0
 
-#: Times in a row that a connection to the source is made again without a message moved.
+#: Times in a row that a source that did not answer is asked again.
 _TRIES = 5
 
 _PAUSES = Backoff(base_seconds=1.0, cap_seconds=30.0)
@@ -51,12 +51,10 @@ class Sides:
     Attributes:
         source: makes the source of a thread by the thread's name.
         target: makes its target.
-        lost: what a source raises when its connection is lost, or is not there.
     """
 
     source: Callable[[str], Source]
     target: Callable[[str], Target]
-    lost: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +103,8 @@ def migrate(
         tally: what is returned; also right after an error.
 
     Raises:
-        CeleryAwsError: messages cannot be sent, or the journal cannot be written. What was claimed
-            was given back.
-        Exception: the source cannot be reached.
+        CeleryAwsError: messages cannot be sent, the journal cannot be written, or the source cannot
+            be reached. What was claimed was given back, as far as that was possible.
 
     Costs what the sides cost: to SQS one SendMessageBatch for ten messages of one queue.
     """
@@ -219,48 +216,21 @@ class _Share:
         self.tally = Tally()
         self.name = f"{run.order.run}-{number}"
         self._run = run
-        self._first = number == 0
-        self._begun = False
+        self._recovers = number == 0
+        self._failures = 0
+        self._answered = False
 
     def work(
         self,
         begun: Callable[[], None] = lambda: None,
         after_batch: Callable[[], None] = lambda: None,
     ) -> None:
-        """Move messages until none are left, over as many connections as it takes.
+        """Move messages until none are left.
 
         Args:
             begun: called once, before the first message that no earlier run had claimed.
             after_batch: called after each batch.
         """
-        passing: tuple[type[Exception], ...] = (*self._run.sides.lost, TemporaryError)
-        failures = 0
-        ended = False
-        while not ended and not self._run.stopped():
-            before = self.tally.moved
-            try:
-                self._session(begun, after_batch)
-                ended = True
-            except passing as error:
-                failures = 1 if self.tally.moved > before else failures + 1
-                if not self._goes_on(failures, error):
-                    raise
-                logger.warning("%s: connecting again: %s", self.name, error)
-                self._run.clock.sleep(_PAUSES.wait_seconds(failures - 1, self._run.jitter))
-
-    def abort(self) -> None:
-        """Let all threads of the run end."""
-        self._run.abort()
-
-    def _goes_on(self, failures: int, error: Exception) -> bool:
-        if not self._begun:
-            return False
-        # A target that is not there has been waited for.
-        return self._run.order.follow or (
-            failures <= _TRIES and not isinstance(error, TemporaryError)
-        )
-
-    def _session(self, begun: Callable[[], None], after_batch: Callable[[], None]) -> None:
         run = self._run
         with (
             closing(run.sides.source(self.name)) as source,
@@ -277,33 +247,51 @@ class _Share:
                 stopped=run.stopped,
                 jitter=run.jitter,
             )
-            if self._first or self._begun:
-                self._move(source.recover, batches, after_batch, follow=False)
-            if not self._begun:
-                self._begun = True
-                begun()
-            self._move(source.claim, batches, after_batch, follow=run.order.follow)
-
-    def _move(
-        self,
-        take: Callable[[int], Sequence[Claim]],
-        batches: Batches,
-        after_batch: Callable[[], None],
-        *,
-        follow: bool,
-    ) -> None:
-        run = self._run
-        while not run.stopped():
-            run.rest()
-            claims = take(BATCH_MESSAGES)
-            if claims:
-                run.took(len(claims))
-                batches.settle(claims)
+            if self._recovers:
+                while self._moves(source.recover, batches):
+                    after_batch()
+            begun()
+            while self._moves(source.claim, batches) or self._waits():
                 after_batch()
-            elif follow:
-                run.clock.sleep(IDLE_SECONDS)
-            else:
-                return
+
+    def abort(self) -> None:
+        """Let all threads of the run end."""
+        self._run.abort()
+
+    def _moves(self, take: Callable[[int], Sequence[Claim]], batches: Batches) -> bool:
+        """Move a batch, or make another try later; False if nothing is left."""
+        run = self._run
+        run.rest()
+        if run.stopped():
+            return False
+        try:
+            claims = take(BATCH_MESSAGES)
+            self._answered = True
+            run.took(len(claims))
+            if claims:
+                batches.settle(claims)
+        except (BrokerLostError, TemporaryError) as error:
+            self._after_failure(error)
+            return True
+        self._failures = 0
+        return bool(claims)
+
+    def _waits(self) -> bool:
+        """Wait for more, if that is wanted."""
+        if not self._run.order.follow or self._run.stopped():
+            return False
+        self._run.clock.sleep(IDLE_SECONDS)
+        return True
+
+    def _after_failure(self, error: Exception) -> None:
+        """Pause before another try; raise instead if that was enough of them."""
+        self._failures += 1
+        # A target that does not answer has been waited for.
+        tried_enough = isinstance(error, TemporaryError) or self._failures > _TRIES
+        if not self._answered or (tried_enough and not self._run.order.follow):
+            raise error
+        logger.warning("%s: going on in a moment: %s", self.name, error)
+        self._run.clock.sleep(_PAUSES.wait_seconds(self._failures - 1, self._run.jitter))
 
 
 class _ShareThread(BackgroundThread):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.outgoing_entries import may_be_accepted
-from celery_aws.errors import TemporaryError
+from celery_aws.errors import BrokerLostError, CeleryAwsError, TemporaryError
 from celery_aws.migrate.journal import Entry, Journal
 from celery_aws.migrate.messages import Carried, Fate, Refused, Sent, Unreadable, Unsent
 from celery_aws.migrate.quarantine import Quarantine, Quarantined
@@ -71,9 +71,10 @@ class Batches:
         """Send what was claimed, note what became of it, and let the source forget it.
 
         Raises:
-            CeleryAwsError: some cannot be sent, and it does not help to try again; they were given
-                back, and the others are settled.
-            Exception: the connection to the source was lost; what was sent is noted.
+            CeleryAwsError: some cannot be sent, and it does not help to try again, or was tried for
+                long enough; they were given back, and the others are settled.
+            BrokerLostError: the source did not answer for as long; what was sent is noted, and
+                comes again in another run.
 
         Costs what the target's ``send`` and the source's ``commit`` cost.
         """
@@ -119,25 +120,31 @@ class Batches:
         until = self._clock.monotonic() + PATIENCE_SECONDS
         attempt = 0
         while claims:
-            failed = self._sent(claims)
+            failed = self._sent(claims, maybe_sent)
             if not failed:
                 return
             claims = [claim for claim, _ in failed]
             maybe_sent.update(each.message.key for each, why in failed if may_be_accepted(why))
             error = _worst([why for _, why in failed])
-            lasts = not isinstance(error, TemporaryError) or self._clock.monotonic() >= until
-            if lasts or self._stopped():
+            ends = _lasts(error) or self._clock.monotonic() >= until
+            if ends or self._stopped():
                 self._give_back(claims, maybe_sent)
-                if lasts:
+                if ends:
                     raise error
                 return
-            self._pause(attempt, error)
+            self._pause(attempt, "not sent", error)
             attempt += 1
 
-    def _sent(self, claims: Sequence[Claim]) -> list[tuple[Claim, Exception]]:
+    def _sent(
+        self, claims: Sequence[Claim], maybe_sent: Collection[str]
+    ) -> list[tuple[Claim, Exception]]:
         """Send messages once, and settle them; return those that were not sent, and why."""
         messages = [each.message for each in claims if isinstance(each.message, Carried)]
-        answers = self._target.send(messages)
+        try:
+            answers = self._target.send(messages)
+        except CeleryAwsError:
+            self._give_back(claims, maybe_sent)
+            raise
         settled: list[Claim] = []
         failed: list[tuple[Claim, Exception]] = []
         refused: list[Quarantined] = []
@@ -164,8 +171,23 @@ class Batches:
         self._tally.sent += len(entries) - parked
 
     def _commit(self, claims: Sequence[Claim]) -> None:
-        if claims:
+        """Let the source forget messages; what is sent and not forgotten would be a second one."""
+        if not claims:
+            return
+        until = self._clock.monotonic() + PATIENCE_SECONDS
+        attempt = 0
+        while (error := self._commit_error(claims)) is not None:
+            if self._clock.monotonic() >= until:
+                raise error
+            self._pause(attempt, "sent, and not forgotten yet", error)
+            attempt += 1
+
+    def _commit_error(self, claims: Sequence[Claim]) -> BrokerLostError | None:
+        try:
             self._source.commit(claims)
+        except BrokerLostError as error:
+            return error
+        return None
 
     def _give_back(self, claims: Sequence[Claim], maybe_sent: Collection[str]) -> None:
         self._source.give_back(claims)
@@ -180,16 +202,21 @@ class Batches:
                 each.message.key,
             )
 
-    def _pause(self, attempt: int, error: Exception) -> None:
+    def _pause(self, attempt: int, what: str, error: Exception) -> None:
         if is_worth_logging(attempt + 1):
-            logger.warning("not sent, and tried again (%s): %s", attempt + 1, error)
+            logger.warning("%s; it is tried again (%s): %s", what, attempt + 1, error)
         self._clock.sleep(_PAUSES.wait_seconds(attempt, self._jitter))
 
 
 def _worst(errors: Sequence[Exception]) -> Exception:
     """Return the error that says most: one that does not pass, if there is one."""
-    lasting = [error for error in errors if not isinstance(error, TemporaryError)]
-    return (lasting or errors)[0]
+    return next((error for error in errors if _lasts(error)), errors[0])
+
+
+def _lasts(error: Exception) -> bool:
+    """Tell whether trying again does not help: a right is missing, or a queue."""
+    passes = isinstance(error, TemporaryError | BrokerLostError)
+    return isinstance(error, CeleryAwsError) and not passes
 
 
 def _set_aside_entry(quarantined: Quarantined, clock: Clock) -> Entry:
