@@ -1,0 +1,123 @@
+"""``celery -A proj aws migrate run``: moves messages to SQS, and copies results."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from celery_aws.cli.app import celery_app
+from celery_aws.cli.migrate_moving import (
+    Crossing,
+    Moving,
+    confirm,
+    exit_code,
+    move_messages,
+    moving_options,
+    print_json,
+    tell,
+)
+from celery_aws.cli.migrate_options import OldSide, old_side_options
+from celery_aws.cli.migrate_results import copy
+from celery_aws.errors import ConfigurationError
+from celery_aws.migrate.destinations import destinations
+from celery_aws.migrate.new_side import read_new_side
+from celery_aws.migrate.old_app import address
+from celery_aws.migrate.opening import driver_of, inventory_of
+from celery_aws.migrate.revoked import revoked_ids
+from celery_aws.migrate.tally import Tally
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("run", short_help="Move the messages and copy the results.")
+@old_side_options
+@moving_options
+@click.option(
+    "--statedb",
+    "state_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="What an old worker was given as --statedb: it knows revoked tasks. May be repeated.",
+)
+@click.option(
+    "--revoked-file",
+    "id_files",
+    multiple=True,
+    type=_FILE,
+    help="A file with an id of a revoked task on each line. May be repeated.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    old: OldSide,
+    moving: Moving,
+    state_files: tuple[Path, ...],
+    id_files: tuple[Path, ...],
+) -> None:
+    """Move the messages of the old broker to SQS, and copy the results of the old backend.
+
+    Workers of both sides may run meanwhile. Killed at any instruction it has lost nothing: run it
+    again with the same journal. It has then sent ten messages twice at most (with --threads ten for
+    each), which workers drop as long as migration_deduplication is on. What cannot be sent goes
+    into a file beside the journal. Ends when nothing is left, or with SIGTERM or Ctrl-C after the
+    batch under way.
+
+    Exit code 1: something is in quarantine, or stays because it has no queue to go to.
+
+    Costs one SendMessageBatch for ten messages of one queue, one or two writes for a task whose eta
+    is more than 15 minutes away, and what the results cost.
+    """
+    app, old_app = celery_app(ctx), old.app()
+    crossing = _crossing(app, old_app, old, moving, state_files=state_files, id_files=id_files)
+    confirm(crossing, moving)
+    tally, ended = Tally(), True
+    results: dict[str, Any] | None = None
+    try:
+        if moving.messages:
+            ended = move_messages(crossing, moving, old.journal, tally)
+        if moving.results and ended:
+            results = copy(old_app, app, moving)
+    finally:
+        if moving.as_json:
+            print_json(crossing, tally, results)
+        elif moving.messages:
+            tell(crossing, tally, old.journal)
+    ctx.exit(exit_code(crossing, tally, ended=ended))
+
+
+def _crossing(
+    app: Any,
+    old_app: Any,
+    old: OldSide,
+    moving: Moving,
+    *,
+    state_files: tuple[Path, ...],
+    id_files: tuple[Path, ...],
+) -> Crossing:
+    if driver_of(old_app) == driver_of(app):
+        raise ConfigurationError(
+            f"both sides are on {driver_of(app)}: the app (-A) is the new one, and --from or "
+            "--from-config name the old one",
+            where="--from",
+        )
+    inventory = inventory_of(
+        old_app,
+        queues=list(old.queues) or None,
+        look=False,
+        management_url=old.management_url,
+    )
+    names = [each.queue for each in inventory.queues]
+    side = read_new_side(app, list(old.queues.values()) or names)
+    revoked = frozenset[str]()
+    if moving.messages:
+        revoked = revoked_ids(old_app, journal=old.journal, statedb=state_files, files=id_files)
+    return Crossing(
+        source=old_app,
+        target=app,
+        inventory=inventory,
+        destinations=destinations(names, old.queues, side),
+        target_address=address(app.connection_for_write().as_uri()),
+        management_url=old.management_url,
+        revoked=revoked,
+    )
