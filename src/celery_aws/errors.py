@@ -158,7 +158,7 @@ class ProcessFailedError(CeleryAwsError):
         self.output = output
 
 
-class BrokerLostError(CeleryAwsError):
+class BrokerLostError(CeleryAwsError, ConnectionError):
     """The broker that is left did not answer; nothing is lost, and the next call may succeed."""
 
 

@@ -59,6 +59,11 @@ class Claims:
         self._owner = owner.text()
         self._lists: dict[str, WaitingList] = {}
 
+    def resume(self, lists: Sequence[ClaimedList]) -> bool:
+        """Go on with what this run had claimed over another connection; tell if there is any."""
+        self._lists.update({each.waiting.name: each.waiting for each in lists})
+        return bool(lists)
+
     def take(self, counts: Mapping[WaitingList, int]) -> list[Entry]:
         """Claim up to so many entries of each list, from the end that workers take from.
 

@@ -28,6 +28,11 @@ def registered_lists(server: RedisServer) -> list[ClaimedList]:
     return sorted((each for each in found if each is not None), key=ClaimedList.member)
 
 
+def lists_of(server: RedisServer, run: str) -> list[ClaimedList]:
+    """Return the lists of one run. One command."""
+    return [each for each in registered_lists(server) if each.run == run]
+
+
 def other_runs(server: RedisServer, run: str) -> list[OtherRun]:
     """Return all runs but ``run``. Two commands."""
     by_run: dict[str, list[ClaimedList]] = {}

@@ -18,7 +18,7 @@ from celery_aws.migrate.redis.entries import Entry
 from celery_aws.migrate.redis.held import HeldMessages
 from celery_aws.migrate.redis.owners import Owner, this_process
 from celery_aws.migrate.redis.replicas import Replicas
-from celery_aws.migrate.redis.runs import drop_run, orphans
+from celery_aws.migrate.redis.runs import drop_run, lists_of, orphans
 from celery_aws.migrate.redis.server import RedisServer
 from celery_aws.migrate.redis.waiting_lists import WaitingLists
 from celery_aws.migrate.redis.workers import refuse_if_alive
@@ -89,6 +89,9 @@ class RedisSource:
         """
         with self._asking():
             self._open()
+            entries = self._unheard_of(most) if self._uncertain else []
+            if entries:
+                return self._handed(entries, seen_before=True)
             while self._orphans:
                 entries = self._claims.adopt(self._orphans[0], most)
                 if entries:
@@ -107,15 +110,11 @@ class RedisSource:
         """
         with self._asking():
             lists = self._open()
-            if self._uncertain:
-                self._uncertain = False
-                found = self._unheard_of()[:most]
-                if found:
-                    return self._handed(found, seen_before=True)
-            if self._take_held:
+            entries = self._unheard_of(most) if self._uncertain else []
+            if self._take_held and not entries:
                 entries = self._held.take(self._queues, self._claims, most)
-                if entries:
-                    return self._handed(entries, seen_before=True)
+            if entries:
+                return self._handed(entries, seen_before=True)
             for _ in range(_ATTEMPTS):
                 counts = lists.next(most)
                 entries = self._claims.take(counts) if counts else []
@@ -123,7 +122,7 @@ class RedisSource:
                     return self._handed(entries, seen_before=False)
                 if not counts:
                     break
-            return self._handed(self._unheard_of()[:most], seen_before=True)
+            return self._handed(self._unheard_of(most), seen_before=True)
 
     def commit(self, claims: Sequence[Claim]) -> None:
         """Forget these. One transaction; again is no error."""
@@ -170,6 +169,8 @@ class RedisSource:
         return self._lists
 
     def _left_behind(self) -> list[ClaimedList]:
+        # This thread may have lost an earlier connection.
+        self._uncertain |= self._claims.resume(lists_of(self._server, self._run))
         found = orphans(self._server, self._run, self._owner)
         for each in found:
             if each.waiting.queue not in self._queues:
@@ -180,10 +181,11 @@ class RedisSource:
                 )
         return [each for each in found if each.waiting.queue in self._queues]
 
-    def _unheard_of(self) -> list[Entry]:
-        """Return what is claimed and was never handed out: the answer to a claim was lost."""
-        found = Counter(self._claims.there()) - self._handed_out
-        return self._claims.labelled(list(found.elements())) if found else []
+    def _unheard_of(self, most: int) -> list[Entry]:
+        """Return what is claimed and was not handed out: the answer to a claim was lost."""
+        found = list((Counter(self._claims.there()) - self._handed_out).elements())
+        self._uncertain = len(found) > most
+        return self._claims.labelled(found[:most]) if found else []
 
     def _handed(self, entries: Sequence[Entry], *, seen_before: bool) -> list[Claim]:
         if entries:
