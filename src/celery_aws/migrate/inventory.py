@@ -113,6 +113,8 @@ class Inventory:
         source: its URL without secrets.
         server: kind and version, such as ``Redis 7.0.15``.
         queues: of tasks.
+        delayed: messages that wait for their eta in the broker, and of which nobody knows for which
+            of the queues they are before they are taken (RabbitMQ's native delay).
         others: what is not moved.
         claimed: messages that a run which did not end had claimed.
         results: of the result backend; None if it is of a kind that cannot be counted.
@@ -122,6 +124,7 @@ class Inventory:
     source: str
     server: str
     queues: tuple[QueueCount, ...]
+    delayed: int = 0
     others: tuple[OtherKeys, ...] = ()
     claimed: int = 0
     results: ResultCount | None = None
