@@ -16,6 +16,7 @@ from celery_aws.config.broker import WITHOUT_EFFECT, BrokerOptions, PredefinedQu
 from celery_aws.config.parsing import allowed_text
 from celery_aws.config.results import ResultOptions, RetryOptions
 from celery_aws.config.settings import Settings
+from celery_aws.config.two_backends import TwoBackendsOptions
 from celery_aws.config.variables import variable_of
 
 #: By the names of their fields; reprs leave them out, and errors do.
@@ -60,6 +61,13 @@ _RETRIES = """\
 ### `retry_policy`
 """
 
+_TWO_BACKENDS = """\
+## `result_backend_transport_options` of `celery_aws.migrate:ResultBackend`
+
+For the time of a migration. Each URL is what `result_backend` would be with that backend alone;
+what else would be in `result_backend_transport_options` is in `new_options` or `old_options`.
+"""
+
 
 def meanings(cls: type[Any]) -> dict[str, str]:
     """Return what each field means, from ``Attributes:`` in docstrings of ``cls`` and bases."""
@@ -88,6 +96,8 @@ def page() -> str:
             _table("Option", _option_rows(ResultOptions, hidden=())),
             _RETRIES,
             _table("Option", _option_rows(RetryOptions, hidden=())),
+            _TWO_BACKENDS,
+            _table("Option", _option_rows(TwoBackendsOptions, hidden=())),
         ]
     )
 

@@ -25,9 +25,9 @@ from celery_aws.deployment.resources import (
 )
 from celery_aws.errors import ConfigurationError
 from celery_aws.names import BucketName
-from celery_aws.results import DynamoDBBackend
-from celery_aws.results.settings import ResultSettings, result_settings
-from celery_aws.results.table import RESULTS_TABLE
+from celery_aws.results import our_backend, our_settings
+from celery_aws.results.items import RESULTS_TABLE
+from celery_aws.results.settings import ResultSettings
 from celery_aws.table.coordination import PURPOSE
 
 
@@ -41,7 +41,7 @@ def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
     Raises:
         ConfigurationError: neither is ours, or a setting is wrong.
     """
-    results = _result_settings(app)
+    results = our_settings(app)
     with _transport(app) as transport:
         if transport is None and results is None:
             raise ConfigurationError(
@@ -50,10 +50,11 @@ def deployment_of(app: Any, *, queues: Iterable[str] = ()) -> Deployment:
                 where="broker_url",
             )
         found = Deployment() if transport is None else _of_broker(app, transport, queues)
-    if results is None:
+    backend = our_backend(app)
+    if results is None or backend is None:
         return found
-    planned = _with_results(found, results, app.backend.lifetimes.longest)
-    return replace(planned, result_keys=_result_keys(app.backend))
+    planned = _with_results(found, results, backend.lifetimes.longest)
+    return replace(planned, result_keys=_result_keys(backend))
 
 
 def is_ours(connection: Any) -> bool:

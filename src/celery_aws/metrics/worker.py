@@ -25,8 +25,7 @@ from celery_aws.metrics.tally import Tally
 from celery_aws.metrics.task_observer import TaskObserver
 from celery_aws.metrics.worker_source import WorkerSource
 from celery_aws.names import TableName
-from celery_aws.results import DynamoDBBackend
-from celery_aws.results.settings import result_settings
+from celery_aws.results import our_settings
 
 logger = logging.getLogger(__name__)
 
@@ -132,9 +131,8 @@ def start(worker: WorkerView, options: BrokerOptions) -> None:
 
 def results_table(app: Any) -> TableName | None:
     """Return where an app stores results, or None if that is not DynamoDB by this package."""
-    if not isinstance(app.backend, DynamoDBBackend):
-        return None
-    return result_settings(app.conf.result_backend, app.conf).table
+    settings = our_settings(app)
+    return None if settings is None else settings.table
 
 
 def _try(show: Callable[[], None]) -> None:

@@ -4,3 +4,7 @@ What is in a source broker is claimed, sent, noted in a journal, and only then g
 whoever is killed in between finds it again. What cannot be sent is never dropped: it stays where it
 is, or goes into a file.
 """
+
+from celery_aws.migrate.results import ResultBackend as ResultBackend
+
+__all__ = ["ResultBackend"]

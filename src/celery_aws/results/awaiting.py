@@ -17,7 +17,7 @@ from vine import promise
 
 from celery_aws.results.joining import Join
 from celery_aws.results.parents import Parents, known_meta, leaves
-from celery_aws.results.read_ahead import ReadingAhead
+from celery_aws.results.waiting import Waiting
 from celery_aws.results.watching import WatchMany, WatchOne
 
 
@@ -141,7 +141,7 @@ def _known_values(results: Any, *, unsent: Any = None) -> list[Any]:
 
 def _our_backend(result: Any) -> Any:
     backend = result.backend
-    if not isinstance(backend, ReadingAhead):
+    if not isinstance(backend, Waiting):
         raise TypeError(
             f"{result!r} belongs to {type(backend).__name__}; only results of celery_aws can be "
             "awaited. Await asyncio.to_thread(result.get) instead"

@@ -157,7 +157,7 @@ class Chords(CountedChords):
             outcome = self._record(request, part)
         except (AwsError, BackendStoreError) as error:
             # To raise would make a failure of the task, which has ended as it has, and not help.
-            self._lose_part(request, error)
+            self.lose_part(request, error)
             outcome = Outcome.NOTHING
         if store is not None:
             store()
@@ -167,7 +167,7 @@ class Chords(CountedChords):
             elif isinstance(outcome, Claim):
                 ChordEnd(self, outcome, request).reach()
         except (AwsError, BackendStoreError) as error:
-            self._lose_part(request, error)
+            self.lose_part(request, error)
 
     def _record(self, request: Any, part: Part) -> Claim | Outcome:
         key = self._chord_key(request.group)
@@ -179,7 +179,13 @@ class Chords(CountedChords):
         )
         return outcome
 
-    def _lose_part(self, request: Any, error: Exception) -> None:
+    def knows_chord(self, group_id: str) -> bool:
+        """Tell whether a chord began here, be it finished or not. One GetItem."""
+        found = self.retries.of_store(lambda: self.store.item(self._chord_key(group_id)))
+        return found is not None
+
+    def lose_part(self, request: Any, error: Exception) -> None:
+        """Tell the log and the chord's caller that a part's return could not be recorded."""
         logger.critical(
             "chord %s: the return of its task %s could not be recorded, or its body not be sent, "
             "which only changes if the message of the task comes again: %s",

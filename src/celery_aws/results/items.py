@@ -15,6 +15,7 @@ from datetime import datetime
 from celery import states
 
 from celery_aws.aws.table_schema import KeyAttribute, TableSpec
+from celery_aws.config.results import WHERE
 from celery_aws.core.attributes import Item, binary, number, number_of, text
 from celery_aws.core.conditions import (
     Condition,
@@ -27,6 +28,7 @@ from celery_aws.core.conditions import (
     any_of,
 )
 from celery_aws.core.large_results import PIECE_EXTRA_LIFE_SECONDS
+from celery_aws.table.creation import TablePurpose
 
 ID = "id"
 RESULT = "result"
@@ -35,6 +37,8 @@ TTL = "ttl"
 STATUS = "status"
 CHORD_COUNT = "chord_count"
 PIECE = "piece"
+
+RESULTS_TABLE = TablePurpose(name="results table", ttl_attribute=TTL, where=WHERE)
 
 
 def table_spec(*, read_capacity: int | None, write_capacity: int | None) -> TableSpec:

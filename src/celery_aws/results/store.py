@@ -30,7 +30,6 @@ from celery_aws.names import TableName
 from celery_aws.results import items
 from celery_aws.results.large_results import LargeResults
 from celery_aws.results.result_objects import NO_OBJECTS, ResultObjects
-from celery_aws.results.table import RESULTS_TABLE
 from celery_aws.table.batches import read_batches
 from celery_aws.table.creation import ensure_table
 
@@ -102,6 +101,14 @@ class ResultStore:
             else:
                 small[key] = binary_of(item, items.RESULT)
         return small
+
+    def item(self, key: bytes) -> Item | None:
+        """Return the item under ``key``, expired or not. One GetItem, consistent."""
+        try:
+            return self.service.get_item(self.table, items.key_item(key), consistent=True)
+        except TableNotFoundError as error:
+            self._tolerate(error)
+            return None
 
     def write(self, key: bytes, payload: bytes, *, life_seconds: int | None) -> None:
         """Write over whatever is there. One PutItem, and what a large result takes."""
@@ -257,7 +264,9 @@ class ResultStore:
         except TableNotFoundError as error:
             self._tolerate(error)
         logger.warning("results table %s does not exist: creating it", self.table)
-        ensure_table(self.service, self.table, self.spec, purpose=RESULTS_TABLE, clock=self.clock)
+        ensure_table(
+            self.service, self.table, self.spec, purpose=items.RESULTS_TABLE, clock=self.clock
+        )
         return write()
 
     def _tolerate(self, error: TableNotFoundError) -> None:

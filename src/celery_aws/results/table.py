@@ -7,12 +7,10 @@ from celery import Celery
 
 from celery_aws.aws.dynamodb import DynamoTableService, TableService
 from celery_aws.clock import Clock, SystemClock
-from celery_aws.config.results import WHERE
-from celery_aws.results.items import TTL
-from celery_aws.results.settings import result_settings
-from celery_aws.table.creation import TablePurpose, TableReport, ensure_table
-
-RESULTS_TABLE = TablePurpose(name="results table", ttl_attribute=TTL, where=WHERE)
+from celery_aws.results.items import RESULTS_TABLE
+from celery_aws.results.ours import our_settings
+from celery_aws.results.settings import ResultSettings, result_settings
+from celery_aws.table.creation import TableReport, ensure_table
 
 
 def create_table(
@@ -36,8 +34,7 @@ def create_table(
 
     Costs two requests if everything is there, else five to about thirty, once.
     """
-    # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
-    settings = result_settings(app.conf.result_backend, app.conf)
+    settings = _settings(app)
     return ensure_table(
         DynamoTableService(settings.access) if service is None else service,
         settings.table,
@@ -45,3 +42,10 @@ def create_table(
         purpose=RESULTS_TABLE,
         clock=SystemClock() if clock is None else clock,
     )
+
+
+def _settings(app: Celery) -> ResultSettings:
+    # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
+    named = app.conf.result_backend
+    ours = None if "://" in str(named) else our_settings(app)
+    return result_settings(named, app.conf) if ours is None else ours

@@ -13,7 +13,7 @@ from celery_aws.config.broker import options_without_effect
 from celery_aws.deployment import result_backend_of
 from celery_aws.deployment.app_queues import app_queues, beat_options
 from celery_aws.doctor.facts import CeleryFacts, TaskFacts
-from celery_aws.results import DynamoDBBackend
+from celery_aws.results import our_backend
 
 #: Celery's settings that checks look at.
 SETTINGS: Final = (
@@ -48,15 +48,16 @@ def celery_facts(app: Any, queues: Iterable[str] = ()) -> CeleryFacts:
     found = app_queues(app, others=queues)
     conf, backend = app.conf, result_backend_of(app)
     ours = isinstance(backend, DynamoDBBackend)
+    conf, ours = app.conf, our_backend(app)
     return CeleryFacts(
         settings={name: conf.get(name) for name in SETTINGS},
         tasks=tuple(_tasks(app)),
         queues=found.queues,
         priorities_in=tuple(_priorities(conf)),
         options_without_effect=tuple(options_without_effect(conf.broker_transport_options or {})),
-        result_life_seconds=backend.lifetimes.result if ours else None,
-        stock_chords=ours and backend.stock_chords,
-        chords_poll=_chords_poll(backend),
+        result_life_seconds=None if ours is None else ours.lifetimes.result,
+        stock_chords=ours is not None and ours.stock_chords,
+        chords_poll=_chords_poll(app.backend),
     )
 
 
