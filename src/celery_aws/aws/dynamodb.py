@@ -51,9 +51,10 @@ class BatchWritten:
 
 @dataclass(frozen=True, kw_only=True)
 class QueryPage:
-    """The answer to one Query."""
+    """The answer to one Query or Scan."""
 
-    #: In the order of their sort keys; empty if only the count was asked for.
+    #: In the order of their sort keys, those of a Scan in any; empty if only the count was asked
+    #: for.
     items: list[Item] = field(default_factory=list)
     #: How many items were found on this page.
     count: int
@@ -144,6 +145,28 @@ class TableService(Protocol):
                 Cannot be combined with ``attributes``.
 
         Costs the size of what it reads in 4 KB units, not of what it returns.
+        """
+
+    def scan(
+        self,
+        table: TableName,
+        *,
+        segment: int = 0,
+        segments: int = 1,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+    ) -> QueryPage:
+        """Return one page of all items of a table, or of a part of it (Scan).
+
+        Args:
+            table: expired items that DynamoDB still keeps are found too.
+            segment: which part, from 0.
+            segments: how many parts there are; each may be read by a thread of its own.
+            start_after: the last page's ``last_key``.
+            attributes: return only these of each item, at the price of all; default: all.
+
+        Consistent: all writes before it are seen. Costs the size of what it reads, up to 1 MB a
+        page, in 4 KB units.
         """
 
     def describe_table(self, table: TableName) -> TableDescription:
@@ -300,6 +323,36 @@ class DynamoTableService:
             request["Select"] = "COUNT"
         with translated("dynamodb", "Query", table):
             answer = self._client().query(**request, **expressions.parameters())
+            return QueryPage(
+                items=answer.get("Items", []),
+                count=member_of(answer, "Count"),
+                last_key=answer.get("LastEvaluatedKey") or None,
+            )
+
+    def scan(
+        self,
+        table: TableName,
+        *,
+        segment: int = 0,
+        segments: int = 1,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+    ) -> QueryPage:
+        """Return one page of all items."""
+        expressions = Expressions()
+        request: dict[str, Any] = {
+            "TableName": table,
+            "Segment": segment,
+            "TotalSegments": segments,
+            "ConsistentRead": True,
+            **RETURN_CONSUMED_CAPACITY,
+        }
+        if start_after is not None:
+            request["ExclusiveStartKey"] = start_after
+        if attributes:
+            request["ProjectionExpression"] = expressions.projection(attributes)
+        with translated("dynamodb", "Scan", table):
+            answer = self._client().scan(**request, **expressions.parameters())
             return QueryPage(
                 items=answer.get("Items", []),
                 count=member_of(answer, "Count"),

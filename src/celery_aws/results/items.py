@@ -133,6 +133,21 @@ def may_be_replaced(now: datetime) -> Condition:
     )
 
 
+def may_be_copied_over(status: str | None, now: datetime) -> Condition:
+    """Return when a copy may be written: over nothing, what has expired, and what is less far.
+
+    Args:
+        status: of the copy; None for what is no task's.
+        now: the time of the write.
+    """
+    free = (Missing(ID), LessThan(TTL, number(int(now.timestamp()))))
+    nearer = {states.SUCCESS} if status == states.SUCCESS else states.READY_STATES
+    if status not in states.READY_STATES:
+        return any_of(*free)
+    others = [NotEquals(STATUS, text(each)) for each in sorted(nearer)]
+    return any_of(*free, all_of(Present(STATUS), *others))
+
+
 def is_still(seen: Item) -> Condition:
     """Return the condition that a stock item is the one that was ``seen``."""
     unchanged: Condition = Missing(TIMESTAMP)

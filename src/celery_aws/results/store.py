@@ -110,6 +110,48 @@ class ResultStore:
             self._tolerate(error)
             return None
 
+    def items_of(self, keys: Iterable[bytes]) -> dict[bytes, Item]:
+        """Return the items that there are, by key, expired or not. As :meth:`read_many` asks."""
+        try:
+            return self._items(keys)
+        except TableNotFoundError as error:
+            self._tolerate(error)
+            return {}
+
+    def write_if(
+        self,
+        key: bytes,
+        payload: bytes,
+        *,
+        condition: Condition,
+        now: datetime,
+        life_seconds: int | None,
+        status: str | None = None,
+    ) -> bool:
+        """Write a state, or a group, if ``condition`` holds; tell whether it did.
+
+        Args:
+            key: Celery's key.
+            payload: the encoded meta.
+            condition: of what is there.
+            now: the time of the write.
+            life_seconds: from then on; None is for ever.
+            status: the task's state.
+
+        Costs one PutItem, and what a large result takes (:meth:`LargeResults.keep`).
+        """
+        item = self._kept(key, payload, now=now, life_seconds=life_seconds, status=status)
+        try:
+            old = self._put(item, condition=condition)
+        except ConditionFailedError as lost:
+            self._large.remove(item, unless_in=lost.item)
+            return False
+        except AwsError as error:
+            self._give_up(item, error)
+            raise
+        self._large.remove(old, unless_in=item)
+        return True
+
     def write(self, key: bytes, payload: bytes, *, life_seconds: int | None) -> None:
         """Write over whatever is there. One PutItem, and what a large result takes."""
         item = self._kept(key, payload, now=self.clock.now(), life_seconds=life_seconds)

@@ -203,6 +203,25 @@ class MemoryTableService:
                 last_key=last_key,
             )
 
+    def scan(
+        self,
+        table: TableName,
+        *,
+        segment: int = 0,
+        segments: int = 1,
+        start_after: Item | None = None,
+        attributes: Sequence[str] = (),
+    ) -> QueryPage:
+        """Return one page of all items."""
+        with self._request("Scan", table) as found:
+            read, last_key = found.scan_page(segment, segments, start_after=start_after)
+            self._pay_read(*read, consistent=True)
+            return QueryPage(
+                items=[_projected(item, attributes) for item in read],
+                count=len(read),
+                last_key=last_key,
+            )
+
     def describe_table(self, table: TableName) -> TableDescription:
         """Return what kind of table it is."""
         with self._request("DescribeTable", table, active=False) as found:

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
+from zlib import crc32
 
 from celery_aws.aws.table_schema import KeyAttribute, TableSpec
 from celery_aws.core.attributes import AttributeValue, Item, comparable, item_bytes, number
@@ -115,6 +116,24 @@ class MemoryTable:
                 return page, self._key_item(item)
         return page, None
 
+    def scan_page(
+        self, segment: int, segments: int, *, start_after: Item | None
+    ) -> tuple[list[Item], Item | None]:
+        """Return copies of what one Scan reads, and the key of the last item if it stops there."""
+        if not 0 <= segment < segments:
+            raise RefusedError("the segment must be less than the number of segments")
+        keys = [key for key in sorted(self._items) if _segment(key, segments) == segment]
+        first = 0 if start_after is None else bisect_right(keys, self.key(start_after))
+        page: list[Item] = []
+        room_bytes = DYNAMODB_QUERY_BYTES
+        for key in keys[first:]:
+            item = self.find(key)
+            room_bytes -= item_bytes(item)
+            if room_bytes < 0:
+                return page, self._key_item(page[-1])
+            page.append(item)
+        return page, None
+
     def _keys(
         self,
         partition: tuple[str, AttributeValue],
@@ -163,6 +182,10 @@ class MemoryTable:
 
     def _key_item(self, item: Item) -> Item:
         return {attribute.name: item[attribute.name] for attribute in self.spec.key}
+
+
+def _segment(key: Key, segments: int) -> int:
+    return crc32(repr(key[0]).encode()) % segments
 
 
 def _checked(attribute: KeyAttribute, value: AttributeValue) -> tuple[str, Any]:

@@ -235,3 +235,32 @@ def test_what_aws_refuses_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequestError):
         service.query(filled, **{"partition": PARTITION, "consistent": True, **wrong})
+
+
+def test_a_scan_finds_all_partitions(service: TableService, filled: TableName) -> None:
+    page = service.scan(filled)
+    assert page.count == 2 * len(SORT_KEYS)
+    assert page.last_key is None
+    assert {str(item["place"]["S"]) for item in page.items} == {"here", "elsewhere"}
+
+
+def test_the_parts_of_a_scan_are_the_whole(service: TableService, table: TableName) -> None:
+    for number_ in range(40):
+        service.put_item(table, {**key("1", f"place-{number_}"), "s": text("x")})
+    parts = [service.scan(table, segment=part, segments=4, attributes=["at"]) for part in range(4)]
+    assert sum(part.count for part in parts) == 40
+    assert all(set(item) == {"at"} for part in parts for item in part.items)
+
+
+def test_a_scan_goes_on_after_its_page(service: TableService, table: TableName) -> None:
+    for number_ in range(6):
+        service.put_item(table, {**key("1", f"place-{number_}"), "s": text("x" * 300_000)})
+    found, start = [], None
+    while True:
+        page = service.scan(table, start_after=start)
+        assert page.count < 6
+        found += [str(item["place"]["S"]) for item in page.items]
+        start = page.last_key
+        if start is None:
+            break
+    assert sorted(found) == [f"place-{number_}" for number_ in range(6)]

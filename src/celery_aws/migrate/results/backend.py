@@ -27,6 +27,7 @@ from celery.exceptions import BackendStoreError
 
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.two_backends import WHERE, TwoBackendsOptions, parse_two_backends
+from celery_aws.core.result_copies import rank_of
 from celery_aws.errors import AwsError, ConfigurationError, TemporaryError
 from celery_aws.migrate.results.homes import ChordHomes
 from celery_aws.migrate.results.mirror import Mirror
@@ -310,11 +311,7 @@ def _succeeded(meta: Meta | None) -> bool:
 
 
 def _rank(meta: Meta | None) -> int:
-    if meta is None:
-        return 0
-    if meta["status"] == states.SUCCESS:
-        return 3
-    return 2 if meta["status"] in states.READY_STATES else 1
+    return rank_of(None if meta is None else meta["status"])
 
 
 def _truth(new: Meta | None, old: Meta | None) -> Meta | None:

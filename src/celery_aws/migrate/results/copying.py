@@ -1,0 +1,124 @@
+"""Copies all results of one backend into another, with the time that each has left.
+
+From Redis to our table, or back. Nothing is taken away where it was, nothing is written over what
+is as far or further there, so it may be ended anywhere and run again, beside workers and clients of
+both sides, and a second run writes nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+from celery_aws.clock import Clock, SystemClock
+from celery_aws.errors import UnsupportedError
+from celery_aws.migrate.results.found import redis_backend
+from celery_aws.migrate.results.into_ours import IntoOurs
+from celery_aws.migrate.results.redis_results import Kind, RedisResults
+from celery_aws.migrate.results.tally import ResultTally
+from celery_aws.results import our_backend
+
+#: Keys of one batch.
+BATCH = 100
+
+T = TypeVar("T")
+
+Progress = Callable[[ResultTally], Any]
+
+
+def copy_results(
+    old_app: Any,
+    new_app: Any,
+    *,
+    threads: int = 4,
+    rate: float | None = None,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> ResultTally:
+    """Copy the results of one app's backend into that of another.
+
+    Args:
+        old_app: the app whose results they are. Its backend is Celery's on Redis, or ours.
+        new_app: the app that is to have them: the other of the two.
+        threads: how many copy at the same time.
+        rate: results a second at most, all threads together; None is as fast as may be.
+        progress: is called with what has been done so far, now and then.
+        clock: instead of the machine's, for tests.
+
+    Raises:
+        UnsupportedError: the backends are others. The backend that reads both
+            (``celery_aws.migrate:ResultBackend``) reads old results until they expire.
+        AwsError: AWS refused. What was copied stays, and is passed over by the next run.
+
+    Costs, into our table: a BatchGetItem for each 100 results, in read units the size of what is
+    there; and a PutItem for each that is not, in write units its size. Out of it: one Scan of the
+    table.
+    """
+    clock = SystemClock() if clock is None else clock
+    source, target = redis_backend(old_app), our_backend(new_app)
+    if source is None or target is None:
+        raise UnsupportedError(
+            f"results are not copied from {old_app.backend.as_uri()} to "
+            f"{new_app.backend.as_uri()}: only from redis:// to aws+dynamodb:// and back. Let "
+            "celery_aws.migrate:ResultBackend read both until the old ones have expired"
+        )
+    results = RedisResults(source, clock)
+    keys = (key for key in results.found() if key.kind is not Kind.CHORD)
+    return copy_batches(
+        IntoOurs(results, target).copy, keys, threads=threads, rate=rate, progress=progress,
+        clock=clock,
+    )  # fmt: skip
+
+
+def copy_batches(
+    copy: Callable[[Sequence[T]], ResultTally],
+    found: Iterable[T],
+    *,
+    threads: int,
+    rate: float | None,
+    progress: Progress | None,
+    clock: Clock,
+) -> ResultTally:
+    """Hand what is found to threads, in batches, and return what all of them have done.
+
+    The first error ends it, once the batches under way have ended.
+    """
+    tally = ResultTally()
+    under_way: deque[Future[ResultTally]] = deque()
+
+    def end_one() -> None:
+        nonlocal tally
+        tally += under_way.popleft().result()
+        if progress is not None:
+            progress(tally)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="celery-aws-results") as pool:
+        for batch in paced(_batches(found), rate, clock):
+            under_way.append(pool.submit(copy, batch))
+            # Not more: what is found is kept in memory, and an error shall be heard of.
+            if len(under_way) >= 2 * threads:
+                end_one()
+        while under_way:
+            end_one()
+    return tally
+
+
+def paced(
+    batches: Iterable[Sequence[T]], rate: float | None, clock: Clock
+) -> Iterator[Sequence[T]]:
+    """Yield batches so that no more than ``rate`` entries a second come out of it."""
+    due = clock.monotonic()
+    for batch in batches:
+        wait_seconds = due - clock.monotonic()
+        if wait_seconds > 0:
+            clock.sleep(wait_seconds)
+        yield batch
+        if rate is not None:
+            due = max(due, clock.monotonic() - 1.0) + len(batch) / rate
+
+
+def _batches(found: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(found)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
