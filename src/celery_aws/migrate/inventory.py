@@ -117,6 +117,8 @@ class Inventory:
             of the queues they are before they are taken (RabbitMQ's native delay).
         others: what is not moved.
         claimed: messages that a run which did not end had claimed.
+        listeners: who consumes the queues or hears control commands, and so may be a worker that
+            answers nobody; None if the broker does not say.
         results: of the result backend; None if it is of a kind that cannot be counted.
         notes: what else the operator ought to know.
     """
@@ -127,5 +129,6 @@ class Inventory:
     delayed: int = 0
     others: tuple[OtherKeys, ...] = ()
     claimed: int = 0
+    listeners: int | None = None
     results: ResultCount | None = None
     notes: tuple[str, ...] = ()
