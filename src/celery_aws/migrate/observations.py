@@ -1,0 +1,182 @@
+"""What is seen of both sides in the middle of a migration; nothing is changed.
+
+Celery's remote control is asked, on each side by its own app. A worker that reads from one broker
+and writes to the other (``broker_read_url``, ``broker_write_url``) hears a command on the old side
+and answers on the new one, where nobody waits for it: such workers are silent. What they hold shows
+all the same in the broker. Facts: celery/app/control.py, kombu/pidbox.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from celery_aws.migrate.inventory import Inventory
+from celery_aws.migrate.verification import Verification
+
+#: Seconds within which workers have to answer.
+TIMEOUT_SECONDS: Final = 2.0
+
+#: How the backend that serves both sides is named in ``result_backend``.
+_DUAL: Final = "celery_aws.migrate"
+
+#: What ``result_backend`` is of an app that stores no results.
+_NO_RESULTS: Final = ("", "disabled", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenWorker:
+    """One worker that answered.
+
+    Attributes:
+        node: its name.
+        reads_both: its result backend serves both sides, or it stores no results; None if it did
+            not say.
+        tasks: that it runs, has prefetched, or holds for their eta; None if it did not say.
+        started: tasks that it has started since it runs; None if it did not say.
+    """
+
+    node: str
+    reads_both: bool | None = None
+    tasks: int | None = None
+    started: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What happened on the old side while it was watched.
+
+    Attributes:
+        seconds: for how long.
+        waiting: how many more messages wait, are held or delayed at the end; less is negative.
+        moved: how many messages runs have taken.
+        started: how many tasks the old workers have started; None if one of them did not say.
+    """
+
+    seconds: float
+    waiting: int
+    moved: int
+    started: int | None
+
+    @property
+    def arrived(self) -> int:
+        """Messages that came, at least."""
+        return max(0, self.waiting + self.moved + (self.started or 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """All that the steps of a migration are judged by.
+
+    Attributes:
+        inventory: of the old side.
+        old_workers: that answered there.
+        new_workers: that answered on the new side.
+        blocks: names of what blocks, by the plan.
+        problems: names of what is wrong with queues and tables, by the doctor; None if nobody
+            looked.
+        watched: what happened in a while; None if nobody watched.
+        verification: of what was moved; None if nothing was.
+        results_to_copy: results that the new side does not have, of those that were looked at; None
+            if nobody looked, or if they cannot be counted.
+        told_gone: the operator says that no process of the old workers is left.
+    """
+
+    inventory: Inventory
+    old_workers: tuple[SeenWorker, ...] = ()
+    new_workers: tuple[SeenWorker, ...] = ()
+    blocks: tuple[str, ...] = ()
+    problems: tuple[str, ...] | None = None
+    watched: Watched | None = None
+    verification: Verification | None = None
+    results_to_copy: int | None = None
+    told_gone: bool = False
+
+    @property
+    def messages(self) -> int:
+        """Messages that a run would take now, those among them that an earlier one had claimed."""
+        waiting = sum(queue.messages for queue in self.inventory.queues)
+        return waiting + self.inventory.claimed
+
+    @property
+    def held(self) -> int | None:
+        """Messages that old workers hold, by the broker; None if it does not say."""
+        known = [queue.held for queue in self.inventory.queues if queue.held is not None]
+        return sum(known) if known else None
+
+    @property
+    def listeners(self) -> int | None:
+        """Who may be an old worker, answering or not; None if the broker does not say."""
+        known = [queue.consumers for queue in self.inventory.queues if queue.consumers is not None]
+        seen = [sum(known)] if known else []
+        if self.inventory.listeners is not None:
+            seen.append(self.inventory.listeners)
+        return max(seen, default=None)
+
+
+def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[SeenWorker, ...]:
+    """Return the workers that answer on an app's broker.
+
+    Args:
+        app: the old one, or the new one.
+        timeout_seconds: that each question takes.
+
+    Costs a broadcast, and if anybody answers five more.
+    """
+    inspect = app.control.inspect(timeout=timeout_seconds)
+    nodes = inspect.ping() or {}
+    if not nodes:
+        return ()
+    confs, stats = inspect.conf() or {}, inspect.stats() or {}
+    tasks = _tasks(inspect)
+    return tuple(
+        SeenWorker(
+            node=node,
+            reads_both=_reads_both(confs.get(node)),
+            tasks=tasks.get(node),
+            started=_started(stats.get(node)),
+        )
+        for node in sorted(nodes)
+    )
+
+
+def watched(before: Observations, after: Observations, *, seconds: float, moved: int) -> Watched:
+    """Return what happened on the old side between two looks at it."""
+    counts = {each.node: each.started for each in before.old_workers}
+    started = [
+        None if each.started is None else each.started - (counts.get(each.node) or 0)
+        for each in after.old_workers
+    ]
+    known = [each for each in started if each is not None]
+    return Watched(
+        seconds=seconds,
+        waiting=_there(after) - _there(before),
+        moved=moved,
+        started=sum(known) if len(known) == len(started) else None,
+    )
+
+
+def _there(seen: Observations) -> int:
+    return seen.messages + (seen.held or 0)
+
+
+def _tasks(inspect: Any) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for answers in (inspect.active(), inspect.reserved(), inspect.scheduled()):
+        for node, tasks in (answers or {}).items():
+            found[node] = found.get(node, 0) + len(tasks)
+    return found
+
+
+def _reads_both(conf: Mapping[str, Any] | None) -> bool | None:
+    if conf is None:
+        return None
+    backend = conf.get("result_backend")
+    name = "" if backend is None else str(backend)
+    return name.startswith(_DUAL) or name.lower() in _NO_RESULTS
+
+
+def _started(stats: Mapping[str, Any] | None) -> int | None:
+    if stats is None:
+        return None
+    counts: Mapping[str, int] = stats.get("total") or {}
+    return sum(counts.values())
