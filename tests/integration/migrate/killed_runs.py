@@ -31,8 +31,7 @@ APP = "examples.migration.app"
 #: Seconds for one run, or for a worker to execute a mixture; far more than it takes.
 PATIENCE_SECONDS = 120.0
 
-#: Requests of a run after which it may be killed, and seconds after that: longer than a batch.
-REQUESTS = 12
+#: Seconds between a request of a run and its death: longer than a batch takes.
 SPAN_SECONDS = 0.04
 
 #: Batches of ten are what a kill may double.
@@ -155,8 +154,9 @@ class KilledRuns:
         """Run and kill so often, then run to the end; count the kills."""
         remember_ids(self._journal, mixture.revoked)
         moments = random.Random(trial.seed)
+        sends = len(mixture.messages) // (DOUBLES_A_KILL * kills)
         for _ in range(kills):
-            if not self._killed(moments):
+            if not self._killed(moments, sends):
                 return
             trial.kills += 1
         process, output = self._start()
@@ -164,16 +164,18 @@ class KilledRuns:
         output.stop(PATIENCE_SECONDS)
         assert code in FINISHED, output.text
 
-    def _killed(self, moments: random.Random) -> bool:
-        """Start a run and kill it; False if it was done before."""
-        requests, pause_seconds = moments.randint(1, REQUESTS), moments.uniform(0, SPAN_SECONDS)
-        tally = self._account.proxy.requests
-        before = tally.total(SENDS)
+    def _killed(self, moments: random.Random, sends: int) -> bool:
+        """Start a run and kill it after so many sends at most; False if it was done before."""
+        count, pause_seconds = moments.randint(0, sends), moments.uniform(0, SPAN_SECONDS)
+        # Also before it sends for the first time: then it looks at queues, and claims.
+        pattern, more = (SENDS, count) if count else ("*", 1)
+        before = self._account.proxy.requests.total(pattern)
         process, output = self._start()
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while process.poll() is None and tally.total(SENDS) < before + requests:
+        while process.poll() is None and not self._account.proxy.requests.wait_for(
+            pattern, count=before + more, timeout_seconds=0.05
+        ):
             assert time.monotonic() < deadline, output.text
-            tally.wait_for(SENDS, count=before + requests, timeout_seconds=0.1)
         time.sleep(pause_seconds)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -187,7 +189,7 @@ class KilledRuns:
         command += ["run", "--from-config", self._configuration, "--journal", str(self._journal)]
         # The new app declares no topic queue.
         command += ["--queue", "celery", "--queue", str(TOPIC_QUEUE.name)]
-        command += ["--yes", "--no-results"]
+        command += ["--yes", "--no-results", "--ask-seconds", "0"]
         return spawn("run", command, {**os.environ, **self._account.variables}, directory=ROOT)
 
 
