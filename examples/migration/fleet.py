@@ -103,10 +103,10 @@ class Fleet:
         self.workers[name].stop()
         self.start_worker(name, stage)
 
-    def open_shop(self, stage: str) -> None:
+    def open_shop(self, stage: str, *, pace_seconds: float = 0.2) -> None:
         """Let a web process take orders with the settings of a stage, in place of the last one."""
         self.close_shop()
-        shop = Shop(self.variables(stage))
+        shop = Shop({**self.variables(stage), "SHOP_PACE_SECONDS": str(pace_seconds)})
         self._stack.callback(shop.kill)
         self._shops.append(shop)
 

@@ -14,7 +14,7 @@ from examples.migration.tasks import add, declined, flaky, slow, total
 FAR_SECONDS = 2 * 86_400
 
 #: Long enough for its worker to be stopped in between.
-REVOKED_SECONDS = 25
+REVOKED_SECONDS = 40
 
 NEAR_SECONDS = 3
 
@@ -87,7 +87,7 @@ def _urgent(_: Any, number: int) -> Order:
 
 
 def _long(_: Any, number: int) -> Order:
-    return _one(slow.delay(1.0, number), number)
+    return _one(slow.delay(2.0, number), number)
 
 
 def _retried(_: Any, number: int) -> Order:

@@ -18,6 +18,9 @@ from examples.migration.orders import Order
 #: Seconds of business as usual between two steps.
 QUIET_SECONDS = 6.0
 
+#: Seconds between two orders when all come at once.
+RUSH_SECONDS = 0.05
+
 #: Seconds until all that was ordered has run; far more than it takes.
 PATIENCE_SECONDS = 120.0
 
@@ -71,7 +74,8 @@ class Story:
         screen.step("3. results on both sides: workers, then producers, are restarted")
         for name in ("old1", "old2"):
             self._fleet.restart_worker(name, "both")
-        self._fleet.open_shop("both")
+        # More than the workers can do, so that much waits.
+        self._fleet.open_shop("both", pace_seconds=RUSH_SECONDS)
         time.sleep(QUIET_SECONDS)
 
     def _start_new_workers(self) -> None:
@@ -85,19 +89,19 @@ class Story:
         self._fleet.open_shop("after")
 
     def _empty_redis(self) -> None:
-        screen.step("6. what waits in Redis is moved, while the old workers go on")
+        screen.step("6. what waits in Redis is moved; meanwhile an old worker is killed")
         following = self._shell.follow("run", "--follow", "--no-results", "--yes")
         try:
-            time.sleep(QUIET_SECONDS)
-            screen.step("7. an old worker takes from Redis and sends to SQS; another one is killed")
-            self._fleet.restart_worker("old1", "draining")
             self._kill_in_the_middle()
             time.sleep(QUIET_SECONDS)
-            screen.step("8. the last old worker is stopped warm; then what is left is moved")
+            screen.step("7. the other one takes from Redis and sends to SQS, and is then stopped")
+            self._fleet.restart_worker("old1", "draining")
+            time.sleep(QUIET_SECONDS)
             self._fleet.workers["old1"].stop()
             following.stop()
         finally:
             following.kill()
+        screen.step("8. what the killed one held, and the other one gave back, is moved")
         self._shell.migrate("run", "--take-held", "--no-results", "--yes")
 
     def _copy_and_verify(self) -> Mapping[str, bool]:
