@@ -135,11 +135,12 @@ class _Counting:
 
     def _key_names(self) -> Iterator[str]:
         """Yield the names of all keys, without the prefix."""
-        prefix = self._server.layout.prefix.encode()
-        for key in self._keys(_literal(self._server.layout.prefix) + "*"):
-            try:
-                yield key[len(prefix) :].decode()
-            except UnicodeDecodeError:
+        prefix = self._server.layout.prefix
+        for key in self._keys(_literal(prefix) + "*"):
+            name = key[len(prefix.encode()) :]
+            if _is_text(name):
+                yield name.decode()
+            else:
                 self._others.add(Kind.OPEN, repr(key))
 
     def _keys(self, pattern: str) -> Iterator[bytes]:
@@ -263,3 +264,11 @@ class _Counting:
 def _literal(prefix: str) -> str:
     """Return a pattern of SCAN that matches a prefix and nothing else."""
     return "".join(f"\\{each}" if each in "*?[]^\\" else each for each in prefix)
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

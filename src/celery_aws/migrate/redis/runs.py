@@ -64,8 +64,11 @@ def orphans(server: RedisServer, run: str, me: Owner) -> list[ClaimedList]:
 
 
 def drop_run(server: RedisServer, empty: ClaimedList) -> None:
-    """Forget a list that has nothing left in it."""
-    server.client.srem(server.layout.registry, empty.member())
+    """Forget a list of a run that has ended, and in which nothing is left."""
+    with server.client.pipeline() as pipe:
+        pipe.srem(server.layout.registry, empty.member())
+        pipe.delete(server.layout.lease(empty.run))
+        pipe.execute()
 
 
 def _alive(server: RedisServer, other: OtherRun) -> RunIsAliveError:
