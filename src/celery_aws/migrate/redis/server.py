@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 #: What a migration needs, as ACL rules of Redis.
 RIGHTS = (
-    "+@connection +@transaction +exists +type +scan +llen +lrange +lpush +rpush +lrem +rpoplpush "
-    "+hscan +hlen +hget +hdel +hset +hmget +zrem +zcard +smembers +sadd +srem +get +mget +set +del "
-    "+expire +publish ~*"
+    "+@connection +@transaction +exists +type +scan +llen +lindex +lrange +lpush +rpush +lrem "
+    "+rpoplpush +hscan +hget +hdel +hset +hmget +zrem +smembers +sadd +srem +get +mget +set +del "
+    "+expire +pttl +publish ~* &*"
 )
 
 _FORBIDDEN = (exceptions.NoPermissionError,)
@@ -130,7 +130,7 @@ class RedisServer:
             remedy = "Check user and password of the old broker's URL"
         elif _is_cross_slot(error):
             return self._no_hash_tag(error)
-        elif text.startswith("OOM"):
+        elif isinstance(error, exceptions.OutOfMemoryError):
             remedy = "It is full: raise maxmemory, which claiming a message needs a little of"
         else:
             remedy = "Nothing was taken by this command"

@@ -8,7 +8,7 @@
 Facts: kombu/transport/redis.py (``_receive_one``: ``if payload['data']``; ``_brpop_start``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,9 @@ def _listening(app: Any, server: RedisServer) -> int | None:
 
 
 def _answering(app: Any) -> tuple[str, ...]:
-    replies = app.control.ping(timeout=PING_SECONDS) or []
+    # On a connection of its own: until it is closed, who waits for replies is a client in BRPOP.
+    with app.connection_for_write() as connection:
+        replies = app.control.ping(timeout=PING_SECONDS, connection=connection) or []
     return tuple(sorted({str(name) for reply in replies for name in reply}))
 
 
@@ -97,4 +99,9 @@ def _waiting(server: RedisServer) -> int | None:
     if clients is None:
         return None
     database = str(server.channel.pool.connection_kwargs.get("db") or 0)
-    return sum(1 for each in clients if each.get("cmd") == "brpop" and each.get("db") == database)
+    return sum(1 for each in clients if _is_waiting(each) and each.get("db") == database)
+
+
+def _is_waiting(client: Mapping[str, str]) -> bool:
+    """Tell whether a client waits in BRPOP now, and has not only done so last."""
+    return client.get("cmd") == "brpop" and "b" in client.get("flags", "")

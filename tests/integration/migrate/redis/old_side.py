@@ -1,7 +1,7 @@
 """An old app on a Redis of a test's own, and what its workers would leave behind."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kombu import Exchange, Queue
@@ -10,6 +10,7 @@ from redis import Redis
 from celery_aws.migrate.messages import Carried, Unreadable
 from celery_aws.migrate.old_app import old_app
 from celery_aws.migrate.redis.source import RedisSource
+from celery_aws.migrate.redis.target import RedisTarget
 from celery_aws.migrate.sides import Claim
 from celery_aws.names import AmqpQueue
 from tests.servers import RedisServer
@@ -17,9 +18,14 @@ from tests.servers import RedisServer
 CELERY = AmqpQueue("celery")
 
 
+#: What a test has opened: the fixture in conftest.py closes it.
+OPENED = ExitStack()
+
+
 def app_on(url: str, **settings: Any) -> Any:
     """Return an old app with these settings."""
     app = old_app(broker_url=url)
+    OPENED.callback(app.close)
     app.conf.update(broker_connection_retry=False, **settings)
     return app
 
@@ -30,7 +36,16 @@ def client_of(server: RedisServer) -> "Redis":
 
 def source_of(app: Any, *names: str, run: str = "run", **options: Any) -> RedisSource:
     queues = {AmqpQueue(name): AmqpQueue(name) for name in names or ("celery",)}
-    return RedisSource(app, queues=queues, run=run, **options)
+    source = RedisSource(app, queues=queues, run=run, **options)
+    # Only the connection: what a killed one had claimed stays claimed.
+    OPENED.callback(source._server.close)
+    return source
+
+
+def target_of(app: Any) -> RedisTarget:
+    target = RedisTarget(app)
+    OPENED.callback(target.close)
+    return target
 
 
 def publish(app: Any, count: int = 1, **options: Any) -> list[str]:
