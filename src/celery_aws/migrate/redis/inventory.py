@@ -25,6 +25,9 @@ from celery_aws.names import AmqpQueue
 #: Keys that one SCAN looks at, and messages that one LRANGE returns.
 SCAN_PAGE, MESSAGE_PAGE = 1_000, 100
 
+#: Messages of the first page of a queue, whose size nobody knows, and bytes of the next ones.
+FIRST_PAGE, PAGE_BYTES = 5, 1_000_000
+
 T = TypeVar("T")
 
 
@@ -198,10 +201,13 @@ class _Counting:
 
     def _look(self, waiting: WaitingList, length: int, look: Look) -> None:
         page = partial(self._server.client.lrange, self._server.layout.key(waiting.name))
-        for start in range(0, length, MESSAGE_PAGE):
+        seen = 0
+        while seen < length:
+            size = page_size(look)
             # From the end that workers take from: what they take is behind us, not before us.
-            for raw in self._paced(partial(page, -start - MESSAGE_PAGE, -start - 1)):
+            for raw in self._paced(partial(page, -seen - size, -seen - 1)):
                 look.add(raw)
+            seen += size
 
     def _count_held(self, counts: dict[AmqpQueue, _Queue], *, all_queues: bool) -> None:
         for held in HeldMessages(self._server).each():
@@ -259,6 +265,14 @@ class _Counting:
         answer = ask()
         self._clock.sleep(self._clock.monotonic() - began)
         return answer
+
+
+def page_size(look: Look) -> int:
+    """Return how many messages to ask for at once, by the size of those that were seen."""
+    if not look.messages:
+        return FIRST_PAGE
+    average = max(1, look.total_bytes // look.messages)
+    return max(1, min(MESSAGE_PAGE, PAGE_BYTES // average))
 
 
 def _literal(prefix: str) -> str:

@@ -28,7 +28,8 @@ class Look:
 
     Attributes:
         now: the time, aware.
-        total_bytes: of all messages.
+        messages: that were looked at.
+        total_bytes: of all of them.
         largest_bytes: of the largest of them.
         with_eta: messages whose eta is to come.
         with_far_eta: those of them that are due later than SQS can delay.
@@ -38,6 +39,7 @@ class Look:
     """
 
     now: datetime
+    messages: int = 0
     total_bytes: int = 0
     largest_bytes: int = 0
     with_eta: int = 0
@@ -50,6 +52,7 @@ class Look:
 
     def add(self, raw: bytes) -> None:
         """Look at one entry."""
+        self.messages += 1
         self.total_bytes += len(raw)
         self.largest_bytes = max(self.largest_bytes, len(raw))
         envelope = read_entry(raw)

@@ -33,8 +33,10 @@ class Replicas:
             return
         milliseconds = int(PATIENCE_SECONDS * 1000)
         reached = self._server.permitted(lambda: self._server.client.wait(1, milliseconds))
-        if not reached:
-            self._needed = False
+        if reached:
+            return
+        self._needed = False
+        if reached is not None:
             logger.warning(
                 "%s: no replica has what was claimed after %s seconds. If the master is lost now, "
                 "some messages may be sent a second time; none is lost",
