@@ -143,6 +143,10 @@ class QueueDirectory:
         """Return the priorities of ``queue``, as far as they are known in this process."""
         return self._priorities.of(queue)
 
+    def base(self, queue: AmqpQueue) -> AmqpQueue:
+        """Return the queue whose step ``queue`` is, or ``queue`` itself."""
+        return self._priorities.base(queue)
+
     def priority_queues(self, queue: AmqpQueue) -> list[AmqpQueue]:
         """Return the queues of the priorities of ``queue``, the one that comes first in front.
 

@@ -19,7 +19,7 @@ DEFAULT_STEPS = (0, 3, 6, 9)
 
 LOWEST_NUMBER, HIGHEST_NUMBER = 0, 9
 
-_STEP_QUEUE = re.compile(r"(?P<base>.+)-priority-[1-9](?P<fifo>\.fifo)?")
+_STEP_QUEUE = re.compile(r"(?P<base>.+)-priority-(?P<step>[1-9])(?P<fifo>\.fifo)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,12 @@ def base_of(queue: AmqpQueue) -> AmqpQueue:
     """Return the queue whose step ``queue`` is by its name, or ``queue`` itself."""
     match = _STEP_QUEUE.fullmatch(queue)
     return queue if match is None else AmqpQueue(match["base"] + (match["fifo"] or ""))
+
+
+def step_number(queue: AmqpQueue) -> int:
+    """Return which step ``queue`` is by its name; 0 for one that is no other queue's step."""
+    match = _STEP_QUEUE.fullmatch(queue)
+    return LOWEST_NUMBER if match is None else int(match["step"])
 
 
 def _queue_of_step(queue: AmqpQueue, step: int) -> AmqpQueue:

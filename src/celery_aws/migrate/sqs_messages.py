@@ -6,14 +6,15 @@ Facts: kombu/transport/virtual/base.py (``Message``: how a body is decoded), kom
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery_aws.core.compression import HEADER as COMPRESSION
-from celery_aws.core.envelope import TEXT, decode_body, encode_body
-from celery_aws.core.priorities import HIGHEST_NUMBER, LOWEST_NUMBER
+from celery_aws.core.envelope import TEXT, decode_body, encode_body, load_envelope
+from celery_aws.core.priorities import HIGHEST_NUMBER, LOWEST_NUMBER, step_number
 from celery_aws.core.task_eta import TaskTiming, task_timing
-from celery_aws.migrate.messages import Carried
+from celery_aws.migrate.messages import Carried, Message, Unreadable
+from celery_aws.names import AmqpQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,3 +89,33 @@ def _as_text(body: str | bytes, envelope: Mapping[str, Any]) -> str | bytes:
         return body.decode()
     except UnicodeDecodeError:
         return body
+
+
+def carried(
+    body: str, *, key: str, queue: AmqpQueue, step: AmqpQueue, highest_number: int
+) -> Message:
+    """Return what another broker gets for a message of SQS.
+
+    Args:
+        body: what its sender wrote.
+        key: of the message.
+        queue: Celery's name of its queue on the other side.
+        step: its queue here, the step of its priority included.
+        highest_number: of the priority that comes first here: 0 or 9.
+    """
+    envelope = load_envelope(body)
+    if "content-type" not in envelope:
+        reason = "it is no message of Celery's or kombu's"
+        return Unreadable(key=key, queue=queue, raw=body.encode(), reason=reason)
+    priority = number_of_priority(_priority(envelope, step), highest_number=highest_number)
+    message = Carried(key=key, queue=queue, envelope=envelope, priority=priority)
+    properties = {**envelope["properties"]}
+    properties["delivery_info"] = delivery_info(properties, message)
+    return replace(message, envelope={**envelope, "properties": properties})
+
+
+def _priority(envelope: Mapping[str, Any], step: AmqpQueue) -> int | None:
+    number = envelope["properties"].get("priority")
+    if isinstance(number, int):
+        return number
+    return step_number(step) or None
