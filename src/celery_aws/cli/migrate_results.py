@@ -1,13 +1,19 @@
 """The results' part of ``migrate run`` and ``migrate rollback``."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from importlib import import_module
 from typing import Any
 
 import click
 
 from celery_aws.cli.migrate_moving import Moving
 from celery_aws.cli.progress import progress
+from celery_aws.errors import UnsupportedError
+from celery_aws.migrate.results.copying import copy_results
+from celery_aws.migrate.results.tally import ResultTally
+
+#: Threads that copy at least: a result that is copied twice is written once.
+THREADS = 4
 
 
 def copy(source: Any, target: Any, moving: Moving) -> dict[str, Any] | None:
@@ -19,18 +25,48 @@ def copy(source: Any, target: Any, moving: Moving) -> dict[str, Any] | None:
         moving: how.
 
     Returns:
-        The numbers, by name; None if the results of this backend cannot be listed.
+        The numbers, by name; None if results of these backends are not copied.
+
+    Raises:
+        UnsupportedError: they are not, and nothing else was asked for.
+        AwsError: AWS refused.
     """
-    parts: Any = import_module("celery_aws.migrate.results")
-    found = parts.result_inventory(source)
-    if found is None:
-        click.echo("results: this backend cannot list them; none are copied", err=True)
+    try:
+        with progress("Results", 0) as advance:
+            tally = copy_results(
+                source,
+                target,
+                threads=max(moving.threads, THREADS),
+                rate=moving.per_second,
+                progress=_advancing(advance),
+            )
+    except UnsupportedError as error:
+        if not moving.messages:
+            raise
+        click.echo(f"results: none are copied: {error}", err=True)
         return None
-    with progress("Results", sum(found.results.values()) + found.groups) as advance:
-        tally = parts.copy_results(
-            source, target, threads=moving.threads, rate=moving.per_second, progress=advance
-        )
     numbers = asdict(tally)
     if not moving.as_json:
-        click.echo("results: " + ", ".join(f"{count} {name}" for name, count in numbers.items()))
+        _tell(tally)
     return numbers
+
+
+def _tell(tally: ResultTally) -> None:
+    click.echo(
+        f"results: {tally.copied} copied, {tally.groups} groups, {tally.kept} kept as they were, "
+        f"{tally.expired} expired, {tally.chords_left} chords left, {len(tally.unreadable)} "
+        "unreadable"
+    )
+    for key in tally.unreadable:
+        click.echo(f"  unreadable, and left: {key}", err=True)
+
+
+def _advancing(advance: Callable[[int], None]) -> Callable[[ResultTally], None]:
+    seen = 0
+
+    def move_on(tally: ResultTally) -> None:
+        nonlocal seen
+        advance(tally.seen - seen)
+        seen = tally.seen
+
+    return move_on

@@ -20,7 +20,7 @@ from amqp.exceptions import AMQPError, NotFound, ResourceLocked
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from celery_aws.errors import CeleryAwsError
+from celery_aws.errors import BrokerLostError
 from celery_aws.migrate.old_app import address
 from celery_aws.names import AmqpQueue
 
@@ -39,7 +39,7 @@ _HEARTBEATS_IN_TIME = 3
 _JOIN_SECONDS = 5.0
 
 
-class BrokerUnavailableError(CeleryAwsError):
+class BrokerUnavailableError(BrokerLostError):
     """RabbitMQ does not answer, or does not let us in; nothing was lost.
 
     Attributes:
