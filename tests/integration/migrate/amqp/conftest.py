@@ -29,7 +29,8 @@ def make_app(rabbit: VirtualHost) -> Iterator[MakeApp]:
 
         def make(**settings: Any) -> Celery:
             app = Celery("old", broker=rabbit.url, set_as_current=False)
-            app.conf.update(settings)
+            # What was sent is there.
+            app.conf.update({"broker_transport_options": {"confirm_publish": True}, **settings})
             stack.callback(app.close)
             return app
 

@@ -223,7 +223,7 @@ def test_a_message_keeps_its_key_over_a_kill(make_app: MakeApp, make_source: Mak
     committed = list(told)[:4]
     assert sorted(map(str, ids(claims))) == sorted(keys_by_id.keys() - set(committed))
     assert sum(each.seen_before for each in claims) == 12
-    again = {each.message.task_id: each.message.key for each in claims if each.seen_before}
+    again = {carried(each).task_id: each.message.key for each in claims if each.seen_before}
     assert {task: key for task, key in told.items() if task in again} == {
         task: again[task] for task in told if task not in committed
     }
