@@ -60,8 +60,13 @@ class Confirms:
     def _returned(self, error: Exception, exchange: str, routing_key: str, message: Any) -> None:
         del exchange, routing_key
         # It has no number; messages that are the same can stand for each other.
-        for number, sent in self._waiting.items():
-            same = sent.body == message.body and sent.properties == message.properties
-            if same and number not in self._problems:
-                self._problems[number] = error
-                return
+        content = _content(message)
+        open_ones = [number for number in self._waiting if number not in self._problems]
+        same = [number for number in open_ones if _content(self._waiting[number]) == content]
+        # If it is not known which, all are sent again rather than one not at all.
+        for number in same[:1] or open_ones:
+            self._problems[number] = error
+
+
+def _content(message: Any) -> tuple[bytes, bytes]:
+    return message._serialize_properties(), bytes(message.body)  # noqa: SLF001 - the only writer
