@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery_aws.migrate.amqp.delays import LEVELS, Destination, Routes
+from celery_aws.migrate.amqp.gets import get
 from celery_aws.migrate.amqp.queue_names import DELAY_QUEUES
 from celery_aws.names import AmqpQueue
 
@@ -69,16 +70,22 @@ class DelayedQueues:
     def _take_of(self, channel: Any, level: int, most: int) -> list[Delayed]:
         taken: list[Delayed] = []
         while len(taken) < most:
-            message = channel.basic_get(DELAY_QUEUES[level])
-            if message is None:
+            messages = get(channel, DELAY_QUEUES[level], most - len(taken))
+            if not messages:
                 self._give_back(channel, level)
                 break
+            taken += self._chosen(level, messages)
+        return taken
+
+    def _chosen(self, level: int, messages: Sequence[Any]) -> list[Delayed]:
+        chosen: list[Delayed] = []
+        for message in messages:
             destinations = self._routes.destinations(message.delivery_info["routing_key"])
             if self._goes(destinations):
-                taken.append(Delayed(message=message, level=level, destinations=destinations))
+                chosen.append(Delayed(message=message, level=level, destinations=destinations))
             else:
                 self._keep(level, message)
-        return taken
+        return chosen
 
     def _goes(self, destinations: Sequence[Destination]) -> bool:
         # All or none: taking it for one of them takes it from the others.

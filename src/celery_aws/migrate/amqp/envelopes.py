@@ -215,21 +215,22 @@ def _added_eta(message: Any, place: Place) -> Mapping[str, str]:
 
 def _problem(envelope: Mapping[str, Any]) -> str | None:
     """Return why an envelope cannot be written as JSON and read again, if it cannot."""
-    for name, value in envelope["headers"].items():
+    for name, value in (*envelope["headers"].items(), *envelope["properties"].items()):
         if not isinstance(name, str):
             return f"the name of the header {name!r} is no text"
-        try:
-            text = dumps(value)
-            if dumps(read_json(text)) == text:
-                continue
-        except (TypeError, ValueError, RecursionError):
-            pass
-        return f"JSON cannot keep the header {name!r}, of type {type(value).__name__}"
-    try:
-        dumps(envelope)
-    except (TypeError, ValueError) as error:
-        return f"JSON cannot keep its properties: {error}"
+        if not _survives(value):
+            return f"JSON cannot keep the header {name!r}, of type {type(value).__name__}"
     return None
+
+
+def _survives(value: Any) -> bool:
+    if value is None or isinstance(value, str | int | float):
+        return True
+    try:
+        text = dumps(value)
+        return bool(dumps(read_json(text)) == text)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _priority(given: int | None, has_priorities: bool) -> int | None:

@@ -12,6 +12,7 @@ from celery_aws.clock import Clock, SystemClock
 from celery_aws.migrate.amqp.delayed_queues import Delayed, DelayedQueues
 from celery_aws.migrate.amqp.delays import Destination, Routes, arrival, due_at, without_delay
 from celery_aws.migrate.amqp.envelopes import Place, read_message, was_handed_out
+from celery_aws.migrate.amqp.gets import get
 from celery_aws.migrate.amqp.line import BrokerUnavailableError, Line, LineLostError, line_of
 from celery_aws.migrate.amqp.queue_names import (
     DELAY_QUEUES,
@@ -172,10 +173,7 @@ class AmqpSource:
 
     def _of_queues(self, channel: Any, most: int) -> Iterator[Claim]:
         for queue in self._present:
-            while most > 0:
-                message = channel.basic_get(queue)
-                if message is None:
-                    break
+            for message in get(channel, queue, most):
                 most -= 1
                 delivery = message.delivery_info
                 place = self._place(queue, delivery["exchange"], delivery["routing_key"])
