@@ -58,7 +58,8 @@ def amqp_inventory(
         management_url: of the HTTP API; None looks for it on the broker's host.
 
     Raises:
-        BrokerUnavailableError: RabbitMQ does not let us in.
+        BrokerLostError: RabbitMQ does not answer.
+        ConfigurationError: it does not let us in.
         ManagementError: there is nobody at ``management_url``.
     """
     line = line_of(app, name="inventory")

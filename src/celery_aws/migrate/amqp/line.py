@@ -16,16 +16,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from amqp.exceptions import AMQPError, NotFound, ResourceLocked
+from amqp.exceptions import (
+    AccessRefused,
+    AMQPError,
+    InvalidPath,
+    NotAllowed,
+    NotFound,
+    ResourceLocked,
+)
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from celery_aws.errors import BrokerLostError
+from celery_aws.errors import BrokerLostError, CeleryAwsError, ConfigurationError
 from celery_aws.migrate.old_app import address
 from celery_aws.names import AmqpQueue
 
 #: What py-amqp raises when a connection or a channel is no more.
 FAILURES: tuple[type[Exception], ...] = (AMQPError, OSError)
+
+#: A login, a right, or a virtual host.
+_REFUSALS = (AccessRefused, NotAllowed, InvalidPath)
 
 #: For an answer of RabbitMQ's, in seconds; py-amqp would wait for ever.
 _READ_TIMEOUT_SECONDS = 60
@@ -41,21 +52,24 @@ _JOIN_SECONDS = 5.0
 
 class BrokerUnavailableError(BrokerLostError):
     """RabbitMQ does not answer, or does not let us in; nothing was lost.
+class LineLostError(Exception):
+    """The channel is no more: what was taken over it is back in its queue.
 
     Attributes:
-        address: of it, without secrets.
+        refused: RabbitMQ ended it because of a missing right, and will do so again.
     """
 
-    def __init__(self, address: str, cause: Exception) -> None:
-        super().__init__(
-            f"RabbitMQ at {address} cannot be used: {type(cause).__name__}: {cause}. Check the "
-            "URL, user, password, virtual host and TLS; nothing was lost, run it again"
-        )
-        self.address = address
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.refused = isinstance(cause, _REFUSALS)
 
+    def at(self, address: str) -> CeleryAwsError:
+        """Return what to tell the caller.
 
-class LineLostError(Exception):
-    """The channel is no more: what was taken over it is back in its queue."""
+        Args:
+            address: of RabbitMQ, without secrets.
+        """
+        return _unusable(address, self.__cause__ or self, refused=self.refused)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +115,8 @@ class Line:
 
         Raises:
             LineLostError: it was lost in the block; the next use opens another one.
-            BrokerUnavailableError: there is none to be had.
+            BrokerLostError: nobody answers.
+            ConfigurationError: RabbitMQ does not let us in.
         """
         with self._used():
             yield self._channel
@@ -112,7 +127,8 @@ class Line:
 
         Raises:
             LineLostError: as in :meth:`channel`.
-            BrokerUnavailableError: as in :meth:`channel`.
+            BrokerLostError: as in :meth:`channel`.
+            ConfigurationError: as in :meth:`channel`.
         """
         with self._used():
             yield self._connection
@@ -131,6 +147,12 @@ class Line:
             probe.close()
             return DeclaredQueue(ready=answer.message_count, consumers=answer.consumer_count)
 
+    @property
+    def is_open(self) -> bool:
+        """True if nobody knows yet that it is lost."""
+        channel = self._channel
+        return channel is not None and bool(channel.is_open)
+
     def close(self) -> None:
         """Close the connection; RabbitMQ gives back what was taken and not settled."""
         self._stop_heartbeats()
@@ -145,10 +167,10 @@ class Line:
                 yield
             except FAILURES as error:
                 self._drop()
-                raise LineLostError(str(error)) from error
+                raise LineLostError(error) from error
 
     def _open(self) -> None:
-        if self._channel is not None and self._channel.is_open:
+        if self.is_open:
             return
         self._drop()
         self._connection = self._connected()
@@ -172,7 +194,8 @@ class Line:
                 max_retries=_ATTEMPTS, interval_start=0.5, interval_step=1.5, interval_max=8
             )
         except (OperationalError, *FAILURES) as error:
-            raise BrokerUnavailableError(address(connection.as_uri()), error) from error
+            refused = isinstance(error, _REFUSALS)
+            raise _unusable(address(connection.as_uri()), error, refused=refused) from error
         return connection
 
     def _drop(self) -> None:
@@ -219,4 +242,18 @@ def line_of(app: Any, *, name: str = "", write: bool = False) -> Line:
         app.connection_for_write if write else app.connection_for_read,
         heartbeat_seconds=float(app.conf.broker_heartbeat or 0),
         name=name,
+    )
+
+
+def _unusable(address: str, cause: BaseException, *, refused: bool) -> CeleryAwsError:
+    what = f"{type(cause).__name__}: {cause}"
+    if refused:
+        return ConfigurationError(
+            f"RabbitMQ at {address} refuses: {what}. Check user, password and virtual host, and "
+            "that the user has the right to read (or write) the queues",
+            where="--from",
+        )
+    return BrokerLostError(
+        f"RabbitMQ at {address} does not answer: {what}. Check host, port and TLS; nothing was "
+        "lost, and what was claimed is back in its queue"
     )

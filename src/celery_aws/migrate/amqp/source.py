@@ -13,7 +13,7 @@ from celery_aws.migrate.amqp.delayed_queues import Delayed, DelayedQueues
 from celery_aws.migrate.amqp.delays import Destination, Routes, arrival, due_at, without_delay
 from celery_aws.migrate.amqp.envelopes import Place, read_message, was_handed_out
 from celery_aws.migrate.amqp.gets import get
-from celery_aws.migrate.amqp.line import BrokerUnavailableError, Line, LineLostError, line_of
+from celery_aws.migrate.amqp.line import Line, LineLostError, line_of
 from celery_aws.migrate.amqp.queue_names import (
     DELAY_QUEUES,
     OldQueues,
@@ -119,7 +119,9 @@ class AmqpSource:
         A request to RabbitMQ a message, and one for each queue that is empty.
 
         Raises:
-            BrokerUnavailableError: it does not answer.
+            BrokerLostError: it does not answer.
+            ConfigurationError: it refuses.
+            ManagementError: somebody said where the HTTP API is, and it does not answer.
         """
         return self._tried(lambda: self._claimed(most))
 
@@ -150,16 +152,15 @@ class AmqpSource:
         try:
             return ask()
         except LineLostError as error:
-            if attempts == 1:
-                where = address(self._app.connection_for_read().as_uri())
-                raise BrokerUnavailableError(where, error) from error
+            if attempts == 1 or error.refused:
+                raise error.at(address(self._app.connection_for_read().as_uri())) from error
         return self._tried(ask, attempts - 1)
 
     def _claimed(self, most: int) -> Sequence[Claim]:
         self._look_around()
         with self._line.channel() as channel:
             if self._line.generation != self._generation:
-                raise LineLostError("the connection was lost while queues were looked for")
+                raise LineLostError(ConnectionError("lost while queues were looked for"))
             claims = list(self._of_queues(channel, most))
             if len(claims) < most and self._delayed is not None:
                 # A message for two queues becomes two, so it may be more than was asked for.
@@ -228,7 +229,8 @@ class AmqpSource:
 
     def _settled(self, deliveries: Sequence[_Delivery], tell: Callable[[Any, int], None]) -> None:
         ours = [each.tag for each in deliveries if each.generation == self._line.generation]
-        if not ours:
+        # Lost meanwhile: they are back in their queues.
+        if not ours or not self._line.is_open:
             return
         try:
             with self._line.channel() as channel:

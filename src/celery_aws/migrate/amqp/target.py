@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from amqp.exceptions import AccessRefused, FrameSyntaxError, PreconditionFailed
+from amqp.exceptions import FrameSyntaxError, PreconditionFailed
 from celery.utils.quorum_queues import detect_quorum_queues
-from kombu.exceptions import OperationalError
 from kombu.transport.native_delayed_delivery import (
     bind_queue_to_native_delayed_delivery_exchange,
     calculate_routing_key,
@@ -22,11 +21,11 @@ from kombu.transport.native_delayed_delivery import (
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.envelope import checked_envelope
 from celery_aws.core.task_eta import received_timing
-from celery_aws.errors import ConfigurationError
+from celery_aws.errors import BrokerLostError, ConfigurationError
 from celery_aws.migrate.amqp.confirms import Confirms
 from celery_aws.migrate.amqp.delays import DELAY_SECONDS_MAX, ENTRANCE
 from celery_aws.migrate.amqp.envelopes import amqp_message
-from celery_aws.migrate.amqp.line import BrokerUnavailableError, LineLostError, line_of
+from celery_aws.migrate.amqp.line import LineLostError, line_of
 from celery_aws.migrate.messages import Answer, Carried, Refused, Sent, Unsent
 from celery_aws.migrate.old_app import address
 from celery_aws.names import AmqpQueue
@@ -76,20 +75,25 @@ class AmqpTarget:
 
         Raises:
             ConfigurationError: a queue is not there, and the app does not declare it.
-            BrokerUnavailableError: RabbitMQ does not answer, or refuses for good: a right is
-                missing, or an exchange is of another kind than the app says.
+                Or a right is missing, or an exchange is of another kind than the app says.
+            BrokerLostError: RabbitMQ does not answer; none was sent.
         """
         try:
             for queue in dict.fromkeys(each.queue for each in messages):
                 self._prepare(queue)
             return self._published(messages)
         except LineLostError as error:
-            if isinstance(error.__cause__, AccessRefused | PreconditionFailed):
-                where = address(self._app.connection_for_write().as_uri())
-                raise BrokerUnavailableError(where, error.__cause__) from error
+            self._delays.clear()
+            where = address(self._app.connection_for_write().as_uri())
+            if isinstance(error.__cause__, PreconditionFailed):
+                raise ConfigurationError(
+                    f"RabbitMQ at {where} has what the app declares, and it is another: {error}",
+                    where="task_queues",
+                ) from error
+            if error.refused:
+                raise error.at(where) from error
             # RabbitMQ may have some of them all the same.
-            lost = OperationalError(f"the connection to RabbitMQ was lost: {error}")
-            return [Unsent(error=lost)] * len(messages)
+            return [Unsent(error=error.at(where))] * len(messages)
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,10 +108,11 @@ class AmqpTarget:
             prepared = [self._publication(each) for each in messages]
             numbers = [0 if isinstance(each, Refused) else each.by(confirms) for each in prepared]
             confirms.wait()
-            return [
-                _answer(each, confirms.problem_of(number))
-                for each, number in zip(prepared, numbers, strict=True)
-            ]
+            problems = [confirms.problem_of(number) for number in numbers]
+        if any(problems):
+            # Is the queue still there?
+            self._delays.clear()
+        return [_answer(*each) for each in zip(prepared, problems, strict=True)]
 
     def _publication(self, carried: Carried) -> "_Publication | Refused":
         try:
@@ -174,5 +179,5 @@ def _answer(prepared: "_Publication | Refused", problem: Exception | None) -> An
     if isinstance(prepared, Refused):
         return prepared
     if problem is not None:
-        return Unsent(error=problem)
+        return Unsent(error=BrokerLostError(f"RabbitMQ has not taken a message: {problem}"))
     return Sent(message_id="", parked=prepared.exchange == ENTRANCE)

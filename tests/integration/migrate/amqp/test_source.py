@@ -12,8 +12,9 @@ from kombu import Exchange, Queue
 from kombu.serialization import loads
 
 from celery_aws.core.envelope import dump_envelope, load_envelope
+from celery_aws.errors import BrokerLostError, ConfigurationError
+from celery_aws.migrate.amqp import line
 from celery_aws.migrate.amqp.envelopes import message_of_raw
-from celery_aws.migrate.amqp.line import BrokerUnavailableError
 from celery_aws.migrate.messages import Carried, Unreadable
 from celery_aws.migrate.old_app import old_app
 from celery_aws.migrate.sides import Claim
@@ -272,21 +273,30 @@ def test_a_channel_that_rabbitmq_ends_is_opened_again(
     source.commit(first)
 
 
-def test_no_server_is_an_error_that_names_it_without_secrets() -> None:
+def test_a_wrong_password_is_an_error_at_once(rabbit: VirtualHost, make_source: MakeSource) -> None:
+    app = old_app(broker_url=rabbit.url.replace("guest:guest", "guest:wrong-secret"))
+    with pytest.raises(ConfigurationError, match="ACCESS_REFUSED") as caught:
+        make_source(app, "celery").claim(1)
+    assert "wrong-secret" not in str(caught.value)
+
+
+def test_a_virtual_host_that_is_not_there_is_an_error_at_once(
+    rabbit: VirtualHost, make_source: MakeSource
+) -> None:
+    app = old_app(broker_url=rabbit.server.url("no-such"))
+    with pytest.raises(ConfigurationError, match="no-such"):
+        make_source(app, "celery").claim(1)
+
+
+def test_no_server_is_an_error_that_names_it_without_secrets(
+    make_source: MakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = old_app(broker_url="amqp://user:secret@127.0.0.1:1//")
     app.conf.broker_connection_timeout = 0.2
-    from celery_aws.migrate.amqp import line
-
-    attempts, line._ATTEMPTS = line._ATTEMPTS, 1
-    try:
-        from celery_aws.migrate.amqp.source import AmqpSource
-
-        source = AmqpSource(app, queues={AmqpQueue("celery"): AmqpQueue("celery")}, run="test")
-        with pytest.raises(BrokerUnavailableError) as caught:
-            source.claim(1)
-        source.close()
-    finally:
-        line._ATTEMPTS = attempts
+    monkeypatch.setattr(line, "_ATTEMPTS", 1)
+    source = make_source(app, "celery")
+    with pytest.raises(BrokerLostError) as caught:
+        source.claim(1)
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
 
