@@ -2,7 +2,8 @@
 
 A state that has ended is kept over one that has not, and a success over all: nothing else may
 follow it, in Celery's backends as in ours. Of two that are equally far the one that is there stays,
-so that a second copy writes nothing. Facts: celery/states.py; celery/backends/base.py, ``_store_result``.
+so that a second copy writes nothing. Facts: celery/states.py; celery/backends/base.py
+(``_store_result``).
 """
 
 from datetime import datetime

@@ -40,9 +40,11 @@ class IntoOurs:
         return tally
 
     def _copy(self, stored: StoredResult, there: Any) -> ResultTally:
-        read = None
+        read, is_group = None, stored.at.kind is Kind.GROUP
         if stored.payload is not None:
-            read = payload_for(self._target, self._source.backend, stored.payload)
+            read = payload_for(
+                self._target, self._source.backend, stored.payload, is_group=is_group
+            )
         if read is None:
             return ResultTally(unreadable=(stored.at.key.decode(errors="backslashreplace"),))
         condition = may_be_copied_over(read.status, stored.read_at)
@@ -58,7 +60,7 @@ class IntoOurs:
         )
         if not is_written:
             return ResultTally(kept=1)
-        return ResultTally(groups=1) if stored.at.kind is Kind.GROUP else ResultTally(copied=1)
+        return ResultTally(groups=1) if is_group else ResultTally(copied=1)
 
     def _key(self, key: ResultKey) -> bytes:
         target = self._target

@@ -22,17 +22,20 @@ class Payload:
     status: str | None
 
 
-def payload_for(target: Any, source: Any, payload: bytes) -> Payload | None:
+def payload_for(target: Any, source: Any, payload: bytes, *, is_group: bool) -> Payload | None:
     """Return a payload of one backend for another, or None if it cannot be read.
 
     Args:
         target: the backend that it goes to.
         source: the one that has encoded it.
         payload: a task's meta, or a group's.
+        is_group: which of the two it must be.
     """
     try:
         meta = source.decode(payload)
-        status = str(meta["status"]) if "status" in meta else None
+        status = None if is_group else str(meta["status"])
+        if "result" not in meta:
+            return None
         if target.content_type == source.content_type:
             return Payload(content=payload, status=status)
         return Payload(content=_encoded_anew(target, source, meta), status=status)
