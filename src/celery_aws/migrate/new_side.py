@@ -14,7 +14,13 @@ from celery_aws.core.priorities import Priorities
 from celery_aws.core.queue_facts import QueueFacts
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.core.queue_plan import QueueRole
-from celery_aws.deployment import Deployment, declare_priorities, deployment_of, is_ours
+from celery_aws.deployment import (
+    Deployment,
+    declare_priorities,
+    deployment_of,
+    is_ours,
+    result_backend_of,
+)
 from celery_aws.errors import (
     AccessDeniedError,
     ConfigurationError,
@@ -135,7 +141,7 @@ def _side(
         deduplicates=parks and getattr(options, "migration_deduplication", True),
         bucket=options.large_message_bucket,
         results=None if results is None else results.name,
-        reads_both=type(app.backend).__module__.startswith(_DUAL_BACKEND),
+        reads_both=type(result_backend_of(app)).__module__.startswith(_DUAL_BACKEND),
     )
 
 

@@ -20,7 +20,7 @@ TIMEOUT_SECONDS: Final = 2.0
 _DUAL: Final = "celery_aws.migrate"
 
 #: What ``result_backend`` is of an app that stores no results.
-_NO_RESULTS: Final = ("", "disabled", "none")
+_NO_RESULTS: Final = ("", "disabled", "disabled://", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +170,10 @@ def _tasks(inspect: Any) -> Mapping[str, int]:
 def _reads_both(conf: Mapping[str, Any] | None) -> bool | None:
     if conf is None:
         return None
-    backend = conf.get("result_backend")
-    name = "" if backend is None else str(backend)
-    return name.startswith(_DUAL) or name.lower() in _NO_RESULTS
+    # As it is written in the configuration: with a prefix, or in capitals.
+    named = [value for key, value in conf.items() if key.lower().endswith("result_backend")]
+    backend = "" if not named or named[0] is None else str(named[0])
+    return backend.startswith(_DUAL) or backend.lower() in _NO_RESULTS
 
 
 def _started(stats: Mapping[str, Any] | None) -> int | None:

@@ -93,18 +93,18 @@ def _result_backend(seen: Observations) -> Judgement:
     workers = (*seen.old_workers, *seen.new_workers)
     without = [each for each in workers if each.reads_both is False]
     if without:
-        return _wait(f"{_nodes(without)} have another one", change + _nodes(without))
+        return _wait(f"not {_nodes(without)}", change + _nodes(without))
     silent = [each for each in workers if each.reads_both is None]
     if silent:
         return _unknown(f"{_nodes(silent)} did not say", change + _nodes(silent))
     if not workers or (seen.listeners and not seen.old_workers):
         return _unknown("there are workers that do not answer, or none", f"{change}all workers")
-    return _go(f"{_nodes(workers)} have it, or store no results")
+    return _go(f"{_nodes(workers)}, as far as they store results")
 
 
 def _new_workers(seen: Observations) -> Judgement:
     if seen.new_workers:
-        return _go(f"{_nodes(seen.new_workers)} do")
+        return _go(_nodes(seen.new_workers))
     return _wait("none does", "start workers of the new app")
 
 
@@ -146,7 +146,7 @@ def _idle_workers(seen: Observations) -> Judgement:
     if busy:
         tasks = sum(each.tasks or 0 for each in busy)
         return _wait(
-            f"{_nodes(busy)} have {tasks} tasks",
+            f"{tasks} tasks are with {_nodes(busy)}",
             "stop them warm (SIGTERM): they finish what runs and give back the rest; then "
             f"{_AWS} migrate run",
         )
@@ -166,7 +166,7 @@ def _idle_workers(seen: Observations) -> Judgement:
 def _no_workers(seen: Observations) -> Judgement:
     if seen.old_workers:
         return _wait(
-            f"{_nodes(seen.old_workers)} answer",
+            f"still there: {_nodes(seen.old_workers)}",
             "stop them warm (SIGTERM), when the steps before say go",
         )
     if seen.listeners:
@@ -192,8 +192,7 @@ def _results(seen: Observations) -> Judgement:
         )
     if found.chords:
         return _wait(
-            f"the bodies of {len(found.chords)} chords have not been called, such as "
-            f"{next(iter(found.chords))}",
+            f"chords whose body has not been called: {_some(list(found.chords))}",
             "wait for their parts, or convert them when no old worker is left: "
             f"{_AWS} migrate run --chords",
         )
