@@ -139,14 +139,20 @@ class Acker(BackgroundThread):
             )
         )
 
-    def move(self, receipt: Receipt, errand: Errand, *, on_kept: Callable[[Receipt], None]) -> None:
+    def move(
+        self,
+        receipt: Receipt,
+        errand: Errand,
+        *,
+        on_kept: Callable[[Receipt], None] | None = None,
+    ) -> None:
         """Delete the message once it is elsewhere, soon. Never blocks on AWS.
 
         Args:
             receipt: settles it.
             errand: sends it there.
             on_kept: is told, in the thread, that the message is to be worked on here after all;
-                by then it is as it was before.
+                by then it is as it was before. None if the errand never says so.
         """
         self._leases.settling(receipt, disposing=True)
         self._submit(
@@ -373,9 +379,9 @@ class Acker(BackgroundThread):
 
     def _keep(self, settlement: Settlement) -> None:
         self._leases.keep(settlement.receipt)
-        self._forget([settlement])
         if settlement.on_kept is not None:
             settlement.on_kept(settlement.receipt)
+        self._forget([settlement])
 
     def _finish(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:

@@ -295,7 +295,7 @@ class Channel(Publishing):
             received = self._reception.receive(queue, max_messages=1, wait_seconds=GET_WAIT_SECONDS)
             if received.messages:
                 return self._message(*received.messages[0])
-            if not (received.known or received.expired):
+            if not received.passed_over:
                 return None
 
     def _message(self, received: ReceivedMessage, receipt: Receipt) -> SqsMessage:

@@ -16,6 +16,7 @@ from celery_aws.table.bindings import Bindings
 from celery_aws.table.coordination import SPEC, CoordinationTable
 from celery_aws.table.inboxes import Inboxes
 from celery_aws.table.mailboxes import Mailboxes
+from celery_aws.table.migrated import MigrationClaims
 from celery_aws.table.revocations import Revocations
 from celery_aws.table.schedule import Schedule
 
@@ -35,6 +36,7 @@ class Coordination:
     table: CoordinationTable
     schedule: Schedule
     revocations: Revocations
+    migration_claims: MigrationClaims
     bindings: Bindings
     inboxes: Inboxes
     mailboxes: Mailboxes
@@ -46,6 +48,7 @@ class Coordination:
             table=table,
             schedule=Schedule(table),
             revocations=Revocations(table=table),
+            migration_claims=MigrationClaims(table=table),
             bindings=Bindings(table=table),
             inboxes=Inboxes(table=table),
             mailboxes=Mailboxes(table=table),

@@ -2,7 +2,8 @@
 
 What comes is leased before anything else is done with it. Of it, only what can be delivered is
 handed on: what is worked on here already is not, what has expired is deleted, what cannot be read
-now is given back for later, and what comes long before its eta is sent on. Who pays for a receive
+now is given back for later, what comes long before its eta is sent on, and of what a migration sent
+twice one copy is deleted. Who pays for a receive
 with credits and who gets its messages is the caller's part.
 """
 
@@ -15,10 +16,12 @@ from functools import partial
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.early_messages import EarlyMessages
+from celery_aws.broker.errands import Disposal
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases, Taken
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.migrated_messages import MigratedMessages
 from celery_aws.broker.revoked_tasks import RevokedTasks
 from celery_aws.broker.status import delivery_record
 from celery_aws.clock import Clock
@@ -47,6 +50,13 @@ class Received:
     known: int = 0
     #: Messages that had expired; they are not to be delivered either.
     expired: int = 0
+    #: Messages of which another copy was delivered; neither.
+    duplicates: int = 0
+
+    @property
+    def passed_over(self) -> bool:
+        """True if there may be more, although nothing is to be delivered."""
+        return bool(self.known or self.expired or self.duplicates)
 
 
 class Reception:
@@ -59,6 +69,7 @@ class Reception:
         large_messages: read what came through S3.
         early_messages: send on what came too early.
         revoked_tasks: know what was revoked while it was parked.
+        migrated_messages: know what was migrated twice.
         clock: for the times of requests and answers.
 
     Attributes:
@@ -75,6 +86,7 @@ class Reception:
         large_messages: LargeMessages,
         early_messages: EarlyMessages,
         revoked_tasks: RevokedTasks,
+        migrated_messages: MigratedMessages,
         clock: Clock,
     ) -> None:
         self.options: BrokerOptions = directory.options
@@ -84,6 +96,7 @@ class Reception:
         self._large_messages = large_messages
         self._early_messages = early_messages
         self._revoked_tasks = revoked_tasks
+        self._migrated_messages = migrated_messages
         self.clock = clock
         self._record = delivery_record()
 
@@ -108,7 +121,7 @@ class Reception:
             AwsError: nothing was received. A queue that is gone is looked for again next time.
 
         Costs one ReceiveMessage, one GetObject for each message that came through S3, and what
-        :meth:`RevokedTasks.look_up` costs.
+        :meth:`RevokedTasks.look_up` and :meth:`MigratedMessages.claim` cost.
         """
         try:
             address = self._directory.address(queue)
@@ -130,11 +143,13 @@ class Reception:
         expired = len(loaded) - len(living)
         if on_kept is not None:
             living = self._put_off(living, on_kept)
+        ready, duplicates = self._claimed(self._looked_up(living))
         return Received(
             answered_at=now,
-            messages=self._looked_up(living),
+            messages=ready,
             known=len(taken.known),
             expired=expired,
+            duplicates=duplicates,
         )
 
     def valid(self, receipt: Receipt) -> bool:
@@ -213,8 +228,14 @@ class Reception:
                 rest.append((message, receipt))
             else:
                 send_on = partial(self._early_messages.send_on, early=early)
-                self._acker.move(receipt, send_on, on_kept=partial(on_kept, message))
+                kept = partial(self._keep, on_kept, message)
+                self._acker.move(receipt, send_on, on_kept=kept)
         return rest
+
+    def _keep(self, on_kept: OnKept, message: ReceivedMessage, receipt: Receipt) -> None:
+        ready, _ = self._claimed(self._looked_up([(message, receipt)]))
+        for each in ready:
+            on_kept(*each)
 
     def _looked_up(
         self, messages: Sequence[tuple[ReceivedMessage, Receipt]]
@@ -224,3 +245,22 @@ class Reception:
         for message, seconds in found.postponed:
             self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
         return [(message, receipts[message.receipt_handle]) for message in found.ready]
+
+    def _claimed(
+        self, messages: Sequence[tuple[ReceivedMessage, Receipt]]
+    ) -> tuple[list[tuple[ReceivedMessage, Receipt]], int]:
+        """Return what is to be delivered, and how many were not, because another copy was."""
+        receipts = {receipt.handle: receipt for _, receipt in messages}
+        claimed = self._migrated_messages.claim([message for message, _ in messages])
+        for message, seconds in claimed.postponed:
+            self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
+        for message in claimed.duplicates:
+            self._acker.move(receipts[message.receipt_handle], _of_which_a_copy_stays)
+        self._record.count("duplicates", len(claimed.duplicates))
+        ready = [(message, receipts[message.receipt_handle]) for message in claimed.ready]
+        return ready, len(claimed.duplicates)
+
+
+def _of_which_a_copy_stays(_: Receipt) -> Disposal:
+    """Let a message be deleted, and nothing that it points to: both copies may point to it."""
+    return Disposal.MOVED

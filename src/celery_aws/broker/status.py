@@ -37,6 +37,7 @@ Counted = Literal[
     "known",
     "expired",
     "put_off",
+    "duplicates",
     "moved",
     "events_dropped",
 ]
@@ -65,6 +66,8 @@ class DeliveryStatus:
         known: messages received again while they were worked on here, and not delivered again.
         expired: messages deleted, because they had waited for longer than their ``expiration``.
         put_off: messages that came long before their eta, and were sent on to wait for it.
+        duplicates: messages deleted, because a migration had sent them twice and the other copies
+            came before.
         moved: parked tasks that were moved to SQS.
         events_dropped: events for monitors that could not be sent.
         receivers: what each receiver of this process does, one a consumer and queue.
@@ -89,6 +92,7 @@ class DeliveryStatus:
     known: int = 0
     expired: int = 0
     put_off: int = 0
+    duplicates: int = 0
     moved: int = 0
     events_dropped: int = 0
     receivers: tuple[ReceiverStatus, ...] = ()

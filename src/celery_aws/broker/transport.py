@@ -43,6 +43,7 @@ from celery_aws.broker.last_polls import LAST_POLL_SECONDS, LastPolls
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.loop_life import LoopLife
 from celery_aws.broker.message import Receipt
+from celery_aws.broker.migrated_messages import MigratedMessages
 from celery_aws.broker.mingling import let_mingle
 from celery_aws.broker.movers import Movers
 from celery_aws.broker.object_store import ObjectServiceFactory
@@ -198,6 +199,10 @@ class Transport(virtual.Transport):
             revoked_tasks=RevokedTasks(
                 self.coordination,
                 worker_present=lambda: self.worker.present,
+                clock=self.clock,
+            ),
+            migrated_messages=MigratedMessages(
+                self.coordination if self.options.migration_deduplication else None,
                 clock=self.clock,
             ),
             clock=self.clock,

@@ -222,6 +222,9 @@ class BrokerOptions(AccessOptions):
             created.
         coordination_endpoint_url: answers instead of DynamoDB's own endpoint. Default: the broker's
             endpoint if that is not AWS's, then ``AWS_ENDPOINT_URL_DYNAMODB``.
+        migration_deduplication: let a task that a migration sent twice run once: what it sent is
+            claimed in the coordination table before it is delivered, for one write each. Other
+            messages cost nothing. Without the table, or with false, such a task runs twice.
         inbox_lease_seconds: after how long without a sign of life what a killed process leaves of
             remote control and events is removed. Two requests for each such time and process.
         event_heartbeat_seconds: how often a worker tells monitors that it is alive, at a request
@@ -285,6 +288,7 @@ class BrokerOptions(AccessOptions):
     coordination_table_tags: TextMap = field(default_factory=dict)
     coordination_deletion_protection: Flag = False
     coordination_endpoint_url: HttpUrl | None = None
+    migration_deduplication: Flag = True
     inbox_lease_seconds: LeaseSeconds = 600
     event_heartbeat_seconds: HeartbeatSeconds = 15
     gossip: Flag = False

@@ -44,6 +44,11 @@ class MigrationMark:
     task_key: str
     copy_id: str
 
+    @property
+    def task_id(self) -> str:
+        """The id of its task, as far as the key shows it; else the key."""
+        return self.task_key.rpartition("#")[0] or self.task_key
+
 
 def task_key(task_id: str | None, *, source_key: str) -> str:
     """Return what says which message of its source a message is, the same for all its copies.
@@ -51,6 +56,7 @@ def task_key(task_id: str | None, *, source_key: str) -> str:
     Args:
         task_id: of its task, for people; None if it is no task.
         source_key: its key there: for no other message, and the same however often it is claimed.
+            What was moved back and is migrated again needs another, or a claim that is released.
 
     Returns:
         Up to 161 characters of ASCII without a space: a part of the key of an item, too.

@@ -173,6 +173,10 @@ MESSAGES_PUT_OFF: Final = counter(
     "celery_aws_messages_put_off_total",
     "Messages that came long before their eta, and were sent on to wait for it.",
 )
+MESSAGES_DUPLICATE: Final = counter(
+    "celery_aws_messages_duplicate_total",
+    "Messages deleted, because a migration had sent them twice.",
+)
 MESSAGES_MOVED: Final = counter(
     "celery_aws_scheduled_tasks_moved_total",
     "Parked tasks that this worker moved to SQS, in its turns as the mover.",

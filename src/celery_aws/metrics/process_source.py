@@ -80,6 +80,7 @@ def _of_status(status: DeliveryStatus) -> Iterator[Sample]:
         (catalog.MESSAGES_KNOWN, status.known),
         (catalog.MESSAGES_EXPIRED, status.expired),
         (catalog.MESSAGES_PUT_OFF, status.put_off),
+        (catalog.MESSAGES_DUPLICATE, status.duplicates),
         (catalog.MESSAGES_MOVED, status.moved),
         (catalog.LEASES_EXTENDED, status.extended),
         (catalog.LEASES_LOST, status.leases_lost),

@@ -9,6 +9,7 @@ module that is named:
     part#(key of the entry)       NUMBER                   part      table/schedule.py
     lease#NAME                    lease                    lease     table/leases.py
     revoked#TASK ID               revoked                  revoke    table/revocations.py
+    migrated#TASK KEY             migrated                 claim     table/migrated.py
     binding                       EXCHANGE/QUEUE/KEY/INBOX binding   table/bindings.py
     inbox                         INBOX ID                 inbox     table/inboxes.py
     reply#OID                     REPLY ID#NUMBER          reply     table/mailboxes.py

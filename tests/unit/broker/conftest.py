@@ -20,6 +20,7 @@ from celery_aws.broker.early_messages import EarlyMessages
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases
 from celery_aws.broker.message import Receipt, SqsMessage
+from celery_aws.broker.migrated_messages import MigratedMessages
 from celery_aws.broker.qos import SqsQoS
 from celery_aws.broker.receiver import CreditSource, Receiver
 from celery_aws.broker.reception import Reception
@@ -125,6 +126,7 @@ class Bench:
             large_messages=self.large_messages,
             early_messages=self.new_early_messages(),
             revoked_tasks=self.new_revoked_tasks(),
+            migrated_messages=MigratedMessages(self.coordination, clock=self.clock),
             clock=self.clock,
         )
 
