@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from celery import states
-
+from celery_aws.core.result_copies import rank_of
 from celery_aws.migrate.verification import SHOWN, Difference
 from celery_aws.names import AmqpQueue
 
@@ -104,7 +103,7 @@ def _of_file(found: ComparedMessages) -> Iterator[Difference]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredResult:
+class ComparedResult:
     """A result as one side has it.
 
     Attributes:
@@ -116,7 +115,7 @@ class StoredResult:
     ends_at: float | None
 
 
-def result_difference(old: StoredResult, new: StoredResult | None, *, now: float) -> str | None:
+def result_difference(old: ComparedResult, new: ComparedResult | None, *, now: float) -> str | None:
     """Return the name of what differs, or None.
 
     A state that came later than the old one's is none, and has a life of its own.
@@ -130,7 +129,7 @@ def result_difference(old: StoredResult, new: StoredResult | None, *, now: float
         about_to_go = old.ends_at is not None and old.ends_at - now < LIFE_SECONDS
         return None if about_to_go else "results-missing"
     if new.status != old.status:
-        return None if _is_later(old.status, new.status) else "results-older"
+        return None if rank_of(new.status) >= rank_of(old.status) else "results-older"
     return None if _same_life(old.ends_at, new.ends_at) else "results-life"
 
 
@@ -157,12 +156,6 @@ def result_differences(found: Mapping[str, Sequence[str]]) -> Iterator[Differenc
                 remedy="Run `migrate run --only-results`; what the new side has that is newer is "
                 "kept",
             )
-
-
-def _is_later(old: str, new: str) -> bool:
-    if new not in states.READY_STATES:
-        return old not in states.READY_STATES
-    return bool(old != states.SUCCESS)
 
 
 def _same_life(old: float | None, new: float | None) -> bool:

@@ -19,7 +19,6 @@ from celery_aws.deployment import (
     declare_priorities,
     deployment_of,
     is_ours,
-    result_backend_of,
 )
 from celery_aws.errors import (
     AccessDeniedError,
@@ -27,6 +26,7 @@ from celery_aws.errors import (
     QueueNotFoundError,
 )
 from celery_aws.names import AmqpQueue, QueueName
+from celery_aws.results import result_backend_of
 
 #: Where the result backend of two sides is.
 _DUAL_BACKEND = "celery_aws.migrate"
@@ -138,7 +138,7 @@ def _side(
         queues=queues,
         creates_queues=options.create_missing_queues and not options.predefined_queues,
         parks=parks,
-        deduplicates=parks and getattr(options, "migration_deduplication", True),
+        deduplicates=parks and options.migration_deduplication,
         bucket=options.large_message_bucket,
         results=None if results is None else results.name,
         reads_both=type(result_backend_of(app)).__module__.startswith(_DUAL_BACKEND),

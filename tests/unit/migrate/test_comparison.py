@@ -4,7 +4,7 @@ import pytest
 
 from celery_aws.migrate.comparison import (
     ComparedMessages,
-    StoredResult,
+    ComparedResult,
     message_differences,
     result_difference,
     result_differences,
@@ -68,8 +68,8 @@ def test_only_the_first_are_shown() -> None:
     assert "    * and 5 more" in lines
 
 
-def result(status: str = "SUCCESS", left: float | None = 1_000.0) -> StoredResult:
-    return StoredResult(status=status, ends_at=None if left is None else NOW + left)
+def result(status: str = "SUCCESS", left: float | None = 1_000.0) -> ComparedResult:
+    return ComparedResult(status=status, ends_at=None if left is None else NOW + left)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def result(status: str = "SUCCESS", left: float | None = 1_000.0) -> StoredResul
     ],
 )
 def test_results_are_compared(
-    old: StoredResult, new: StoredResult | None, expected: str | None
+    old: ComparedResult, new: ComparedResult | None, expected: str | None
 ) -> None:
     assert result_difference(old, new, now=NOW) == expected
 

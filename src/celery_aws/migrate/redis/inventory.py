@@ -20,6 +20,7 @@ from celery_aws.migrate.redis.looking import Look
 from celery_aws.migrate.redis.other_keys import Others
 from celery_aws.migrate.redis.runs import registered_lists
 from celery_aws.migrate.redis.server import RedisServer
+from celery_aws.migrate.redis.workers import listeners
 from celery_aws.names import AmqpQueue
 
 #: Keys that one SCAN looks at, and messages that one LRANGE returns.
@@ -115,6 +116,7 @@ class _Counting:
             queues=tuple(count.count(queue) for queue, count in sorted(counts.items())),
             others=self._others.found(),
             claimed=self._claimed(),
+            listeners=listeners(self._app, self._server),
             notes=tuple(self._notes(counts)),
         )
 

@@ -54,6 +54,17 @@ def signs_of_life(app: Any, server: RedisServer) -> SignsOfLife:
     )
 
 
+def listeners(app: Any, server: RedisServer) -> int | None:
+    """Return how many may be workers, as far as the server tells; None if it tells nothing.
+
+    Args:
+        app: the old one.
+        server: its broker, open.
+    """
+    seen = [each for each in (_listening(app, server), _waiting(server)) if each is not None]
+    return max(seen, default=None)
+
+
 def refuse_if_alive(app: Any, server: RedisServer) -> None:
     """Do nothing if no old worker lives.
 

@@ -1,0 +1,162 @@
+"""Compares both sides of a migration with its journal; nothing is changed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from celery_aws.clock import SystemClock
+from celery_aws.deployment import is_ours
+from celery_aws.errors import ConfigurationError
+from celery_aws.migrate.comparison import (
+    ComparedMessages,
+    message_differences,
+    result_differences,
+)
+from celery_aws.migrate.inventory import Inventory
+from celery_aws.migrate.journal import Journal, Passage
+from celery_aws.migrate.messages import Fate
+from celery_aws.migrate.quarantine import Quarantine
+from celery_aws.migrate.result_verification import compare_results
+from celery_aws.migrate.results.found import redis_backend
+from celery_aws.migrate.results.redis_results import RedisResults
+from celery_aws.migrate.sent_messages import Whereabouts, whereabouts
+from celery_aws.migrate.verification import Verification
+from celery_aws.results import our_backend
+
+_CLOCK = SystemClock()
+
+
+def verify_messages(path: Path, inventory: Inventory, new_app: Any) -> Verification:
+    """Return whether everything that was ever claimed is somewhere.
+
+    Args:
+        path: of the journal.
+        inventory: of the old side's messages, now.
+        new_app: the new app.
+
+    Raises:
+        ConfigurationError: there is no journal.
+        AwsError: AWS did not answer, or refused.
+
+    Costs what :func:`~celery_aws.migrate.sent_messages.whereabouts` costs.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"there is no journal {path}: run this where `migrate run` was run, or name it",
+            where="--journal",
+        )
+    journal = Journal(path)
+    try:
+        passage = journal.passage()
+        if passage is None:
+            return _compared(inventory, Whereabouts(), {}, ComparedMessages())
+        if passage.source != inventory.source:
+            raise ConfigurationError(
+                f"the journal {path} is of a move from {passage.source} to {passage.target}, and "
+                f"not from {inventory.source}",
+                where="--from",
+            )
+        return _verified(journal, passage, inventory, new_app)
+    finally:
+        journal.close()
+
+
+def with_results(
+    found: Verification, old_app: Any, new_app: Any, *, sample: int | None = None
+) -> Verification:
+    """Return a verification with results compared, too.
+
+    Args:
+        found: of the messages.
+        old_app: whose results were copied.
+        new_app: the new app.
+        sample: how many to compare at most; None is all.
+
+    Raises:
+        AwsError: AWS did not answer, or refused.
+
+    Costs one BatchGetItem for each 100 results.
+    """
+    theirs, ours = redis_backend(old_app), our_backend(new_app)
+    if theirs is None or ours is None:
+        what = f"{old_app.backend.as_uri()} with {new_app.backend.as_uri()}"
+        return _noted(found, f"results are compared on redis:// with aws+dynamodb://, not {what}")
+    compared = compare_results(RedisResults(theirs, _CLOCK), ours, clock=_CLOCK, sample=sample)
+    return replace(
+        found,
+        results=compared.compared,
+        sampled=compared.sampled,
+        differences=(*found.differences, *result_differences(compared.found)),
+    )
+
+
+def _verified(
+    journal: Journal, passage: Passage, inventory: Inventory, new_app: Any
+) -> Verification:
+    moved: dict[str, int] = {}
+    for fates in journal.counts().values():
+        for fate, count in fates.items():
+            moved[fate.value] = moved.get(fate.value, 0) + count
+    aside = (Fate.QUARANTINED, Fate.REVOKED)
+    found = _sent(journal, new_app)
+    return _compared(
+        inventory,
+        found,
+        moved,
+        ComparedMessages(
+            set_aside=frozenset(each.key for fate in aside for each in journal.entries(fate)),
+            in_file=frozenset(_keys_in_file(journal.path, passage)),
+            unseen=found.unseen,
+            waiting=found.waiting,
+        ),
+    )
+
+
+def _compared(
+    inventory: Inventory, found: Whereabouts, moved: dict[str, int], messages: ComparedMessages
+) -> Verification:
+    held = [each.held for each in inventory.queues if each.held is not None]
+    messages = replace(
+        messages,
+        left={each.queue: each.messages for each in inventory.queues},
+        claimed=inventory.claimed,
+        held=sum(held) if held else None,
+    )
+    return Verification(
+        moved=moved,
+        begun=found.begun,
+        waiting=found.waiting + found.parked,
+        differences=tuple(message_differences(messages)),
+        notes=tuple(_notes(found)),
+    )
+
+
+def _sent(journal: Journal, new_app: Any) -> Whereabouts:
+    with new_app.connection_for_write() as connection:
+        if not is_ours(connection):
+            return Whereabouts(followed=False)
+        return whereabouts(journal, new_app, connection.transport)
+
+
+def _keys_in_file(journal: Path, passage: Passage) -> Iterator[str]:
+    for line in Quarantine.beside(journal, source=passage.source).lines():
+        # A passage before may have set aside the same messages.
+        of_passage = datetime.fromisoformat(str(line.get("at"))) >= passage.began
+        if line.get("source") == passage.source and of_passage:
+            yield str(line.get("key"))
+
+
+def _notes(found: Whereabouts) -> Iterator[str]:
+    if not found.followed:
+        yield "workers do not say what they have received: what was sent is not followed"
+    elif found.unseen and found.waiting:
+        yield (
+            f"{len(found.unseen)} messages that were sent have to be among the {found.waiting} of "
+            "the queues, which nobody can look into: verify again when workers have received them"
+        )
+
+
+def _noted(found: Verification, note: str) -> Verification:
+    return replace(found, notes=(*found.notes, note))
