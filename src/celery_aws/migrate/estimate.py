@@ -95,7 +95,7 @@ class Pace:
         rate: messages or results a second at most, of all threads; None is no limit.
     """
 
-    threads: int = 4
+    threads: int = 1
     rate: float | None = None
 
     def seconds(self, count: int, thread_seconds: float) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from celery_aws.core.priorities import HIGHEST_NUMBER
+from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.estimate import (
     Pace,
     Requests,
@@ -13,7 +14,7 @@ from celery_aws.migrate.estimate import (
     seconds_of,
 )
 from celery_aws.migrate.inventory import Inventory, QueueCount, ResultCount
-from celery_aws.migrate.new_side import NewQueue, NewSide
+from celery_aws.migrate.new_side import NewSide
 from celery_aws.migrate.plan_findings import Level, PlanFinding, inventory_findings
 from celery_aws.migrate.prices import Prices, prices_of
 from celery_aws.migrate.queue_findings import Outlook, queue_findings
@@ -123,26 +124,25 @@ def plan_of(
     Args:
         inventory: of the old side.
         side: the new one, which knows each queue that something goes to.
-        names: Celery's new names of queues, by the old ones; without one a queue keeps its name.
+        names: Celery's new names of queues, by the old ones, if only these shall go; None is all
+            of them, under their own names.
         pace: of the run.
         tasks_a_second: what the new workers do with each queue; None if nobody knows.
     """
     findings = list(inventory_findings(inventory, side))
+    wanted = names or {}
+    blocked = destinations((each.queue for each in inventory.queues), wanted, side).blocked
     queues = []
     for count in inventory.queues:
-        target = _target(count, side, names or {})
         outlook = Outlook(
-            target=target,
+            target=side.queues[wanted.get(count.queue, count.queue)],
             side=side,
+            wanted=count.queue in wanted,
             rabbitmq=inventory.server.startswith(RABBITMQ),
             tasks_a_second=tasks_a_second,
         )
-        found = list(queue_findings(count, outlook))
-        findings += found
-        blocked = any(each.name == "queue-unroutable" for each in found) or not (
-            target.exists or target.unseen or side.creates_queues
-        )
-        queues.append(_queue_plan(count, outlook, blocked=blocked))
+        findings += queue_findings(count, outlook)
+        queues.append(_queue_plan(count, outlook, blocked=count.queue in blocked))
     return _whole(inventory, side, queues, findings, pace)
 
 
@@ -180,10 +180,6 @@ def _whole(
 
 def _results(found: ResultCount | None) -> int:
     return 0 if found is None else sum(found.results.values()) + found.groups
-
-
-def _target(count: QueueCount, side: NewSide, names: Mapping[AmqpQueue, AmqpQueue]) -> NewQueue:
-    return side.queues[names.get(count.queue, count.queue)]
 
 
 def _queue_plan(count: QueueCount, outlook: Outlook, *, blocked: bool) -> QueuePlan:

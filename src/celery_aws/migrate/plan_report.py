@@ -135,7 +135,7 @@ def _result_lines(plan: MigrationPlan) -> Iterator[str]:
 def _cost_line(plan: MigrationPlan) -> str:
     region, stands_in = plan.prices.region, plan.prices.region != plan.side.region
     whose = f"{region}'s prices, as none of {plan.side.region} are known" if stands_in else region
-    pace = f"{plan.pace.threads} threads"
+    pace = "1 thread" if plan.pace.threads == 1 else f"{plan.pace.threads} threads"
     if plan.pace.rate is not None:
         pace += f" and {plan.pace.rate:g}/s at most"
     return (

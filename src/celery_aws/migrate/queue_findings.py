@@ -19,12 +19,14 @@ class Outlook:
     Attributes:
         target: where it goes.
         side: the new side.
+        wanted: somebody has named the queue, and takes care that it is consumed.
         rabbitmq: the old broker's first priority is 9.
         tasks_a_second: what the new workers do with this queue; None if nobody said.
     """
 
     target: NewQueue
     side: NewSide
+    wanted: bool = False
     rabbitmq: bool = False
     tasks_a_second: float | None = None
 
@@ -61,7 +63,7 @@ def _of_destination(count: QueueCount, outlook: Outlook) -> Iterator[PlanFinding
             remedy=f"Declare it in the new app, or name another one: --queue {count.queue}=NAME",
         )
         return
-    if not target.named and target.missing:
+    if target.missing and not (target.named or outlook.wanted):
         yield PlanFinding(
             name="queue-unroutable",
             level=level,

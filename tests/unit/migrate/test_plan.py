@@ -32,7 +32,7 @@ def planned(queue: QueueCount, to: NewQueue | None = None, **parts: Any) -> Migr
     return plan_of(
         inventory(queue, server=server, results=ResultCount(results={})),
         side(to or target(queue.queue), **parts),
-        names={} if to is None else {queue.queue: to.queue},
+        names={} if to is None or to.queue == queue.queue else {queue.queue: to.queue},
         tasks_a_second=tasks_a_second,
     )
 
@@ -135,6 +135,13 @@ def test_a_queue_that_may_not_be_created_blocks() -> None:
     plan = planned(count("celery", 5), to, creates_queues=False)
     assert found(plan) == {"queue-missing": Level.BLOCK}
     assert plan.queues[0].blocked
+
+
+def test_a_queue_that_somebody_names_may_be_created() -> None:
+    to = target("attic", named=False, missing=(QueueName("q-attic"),))
+    plan = planned(count("celery", 5), to)
+    assert found(plan) == {"queue-missing": Level.WARNING}
+    assert not plan.queues[0].blocked
 
 
 def test_an_empty_queue_without_a_destination_is_only_told() -> None:

@@ -1,0 +1,176 @@
+"""``migrate plan``, ``status`` and ``verify`` around a run, on a real Redis and the local AWS."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.bin.base import CLIContext
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from celery_aws.cli import aws
+from celery_aws.migrate.quarantine import SUFFIX
+from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, close_control_planes
+from tests.servers import RedisServer
+
+pytestmark = pytest.mark.worker
+
+
+class Move:
+    """An old app on Redis with something of everything, a new one, and the commands between."""
+
+    def __init__(self, project: Project, redis: RedisServer, folder: Path) -> None:
+        self.project = project
+        self.redis = redis
+        self.journal = folder / "journal.sqlite"
+        self.old = Celery("old", set_as_current=False, broker=redis.url(0), backend=redis.url(1))
+        self.new = project.root(task_ignore_result=False)
+        self.results = Redis(port=redis.port, db=1)
+
+    def fill(self) -> list[str]:
+        """Publish tasks on the old side, and store results there; return the ids of tasks."""
+        ids = [self.old.send_task("proj.add", (1, n)).id for n in range(12)]
+        ids += [self.old.send_task("proj.add", (2, n), priority=6).id for n in range(3)]
+        ids.append(self.old.send_task("proj.add", (3, 1), countdown=3_600).id)
+        for number in range(25):
+            self.old.backend.store_result(f"result-{number}", number, "SUCCESS")
+        return ids
+
+    def run(self, command: str, *arguments: str) -> Result:
+        """Run ``celery -A new aws migrate ...``."""
+        sides = ("--from", self.redis.url(0), "--results-from", self.redis.url(1))
+        options = (*sides, "--journal", str(self.journal))
+        context = CLIContext(app=self.new, no_color=True, workdir=None)
+        return CliRunner().invoke(aws, ("migrate", command, *options, *arguments), obj=context)
+
+    def json(self, command: str, *arguments: str, exit_code: int = 0) -> Any:
+        """Run the same with ``--json``, and return what it prints."""
+        ended = self.run(command, *arguments, "--json")
+        assert ended.exit_code == exit_code, ended.output
+        return json.loads(ended.stdout)
+
+    def differences(self, *arguments: str) -> dict[str, int]:
+        """Return what ``migrate verify`` finds."""
+        ended = self.run("verify", *arguments, "--json")
+        found = json.loads(ended.stdout)
+        assert ended.exit_code == (0 if found["clean"] else 1)
+        return {each["name"]: each["count"] for each in found["differences"]}
+
+    def verdicts(self, *arguments: str) -> dict[str, str]:
+        """Return what ``migrate status`` says of each step."""
+        ended = self.run("status", *arguments, "--json")
+        found = json.loads(ended.stdout)
+        assert ended.exit_code == (0 if found["done"] else 1)
+        return {each["name"]: each["verdict"] for each in found["steps"]}
+
+
+@pytest.fixture
+def move(
+    redis: RedisServer,
+    aws_environment: AwsEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Move]:
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    with ExitStack() as stack:
+        stack.callback(close_control_planes)
+        found = Move(Project(aws_environment, stack), redis, tmp_path)
+        stack.callback(found.old.close)
+        stack.callback(found.results.close)
+        yield found
+
+
+def test_a_plan_counts_what_is_there(move: Move) -> None:
+    move.fill()
+    move.old.send_task("proj.add", (1, 1), queue="attic")
+    plan = move.json("plan", "--threads", "2", exit_code=1)
+    by_name = {each["queue"]: each for each in plan["queues"]}
+    assert by_name["celery"]["moved"] == 16
+    assert by_name["celery"]["parked"] == 1
+    assert by_name["celery"]["sqs_queues"][0]["by_priority"] == {"0": 13, "6": 3}
+    assert by_name["attic"]["blocked"]
+    assert plan["results"]["by_status"] == {"SUCCESS": 25}
+    assert plan["results"]["copied"]
+    assert plan["requests"]["parked_put_item"] == 1
+    # Fifteen for the queue in two requests; results one by one, and one look for all.
+    assert plan["requests"]["send_message_batch"] == 2
+    assert plan["requests"]["result_put_item"] == 25
+    names = {each["name"] for each in plan["findings"] if each["level"] == "block"}
+    assert names == {"queue-unroutable"}
+    assert "attic" in move.run("plan").stdout
+
+
+def test_what_is_missing_is_found_and_named(move: Move) -> None:
+    ids = move.fill()
+    assert move.run("verify").exit_code == 2
+    ended = move.run("run", "--yes", "--no-results")
+    assert ended.exit_code == 0, ended.output
+    assert move.differences("--sample", "10") == {"results-missing": 10}
+    assert move.differences() == {"results-missing": 25}
+    assert move.run("run", "--yes", "--only-results").exit_code == 0
+    assert move.differences() == {}
+
+    # A message that came back, a file that is gone, and messages that somebody purged.
+    move.old.send_task("proj.add", (1, 1))
+    assert move.differences() == {"messages-left": 1}
+    Redis(port=move.redis.port).flushdb()
+    move.journal.with_name(move.journal.name + SUFFIX).write_text(
+        json.dumps({"key": "nobody", "at": "2100-01-01T00:00:00+00:00", **_source(move)}) + "\n"
+    )
+    assert move.differences() == {"quarantine-unrecorded": 1}
+    move.journal.with_name(move.journal.name + SUFFIX).unlink()
+    move.project._sqs.purge_queue(QueueUrl=move.project.queue_url())
+    move.results.set("celery-task-meta-result-1", "not JSON", ex=1_000)
+    move.results.persist("celery-task-meta-result-2")
+    assert move.differences() == {
+        "messages-missing": 15,
+        "results-unreadable": 1,
+        "results-life": 1,
+    }
+    text = move.run("verify").stdout
+    assert "* result-2" in text
+    assert any(task_id in text for task_id in ids[:15])
+
+
+def _source(move: Move) -> dict[str, str]:
+    from celery_aws.migrate.journal import Journal
+
+    journal = Journal(move.journal)
+    try:
+        passage = journal.passage()
+        assert passage is not None
+        return {"source": passage.source}
+    finally:
+        journal.close()
+
+
+def test_the_steps_of_a_migration(move: Move) -> None:
+    ids = move.fill()
+    before = move.verdicts()
+    assert before["queues"] == "wait"
+    assert before["new-workers"] == "wait"
+    assert before["producers"] == "unknown"
+    assert before["results"] == "wait"
+    assert move.run("run", "--yes").exit_code == 0
+    with move.project.worker(
+        pool="threads",
+        config={"result_backend": move.new.conf.result_backend, "task_ignore_result": False},
+    ) as worker:
+        for task_id in ids[:15]:
+            move.new.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
+        found = move.json("verify")
+        assert (found["begun"], found["waiting"], found["moved"]) == (15, 1, {"sent": 16})
+        after = move.verdicts("--watch", "1")
+        assert worker.running
+    assert {name for name, verdict in after.items() if verdict != "go"} == {
+        # The new worker has one result backend; the local AWS is none that a doctor likes.
+        "result-backend",
+        "provisioned",
+        "verified",
+    }
