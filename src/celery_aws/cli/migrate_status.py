@@ -17,7 +17,7 @@ from celery_aws.migrate.counting import old_side_inventory
 from celery_aws.migrate.inventory import Inventory
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.new_side import read_new_side
-from celery_aws.migrate.observations import Observations, watched, workers_of
+from celery_aws.migrate.observations import Observations, SeenWorker, watched, workers_of
 from celery_aws.migrate.plan import plan_of
 from celery_aws.migrate.status import all_go, steps_of
 from celery_aws.migrate.status_report import status_facts, status_lines
@@ -79,7 +79,7 @@ def _observations(
     inventory = _inventory(old_app, old, results=True)
     seen = Observations(
         inventory=inventory,
-        old_workers=workers_of(old_app),
+        old_workers=_old_workers(old),
         new_workers=workers_of(new_app),
         told_gone=told_gone,
     )
@@ -93,8 +93,14 @@ def _observations(
 
 def _look(old_app: Any, old: OldSide) -> Observations:
     return Observations(
-        inventory=_inventory(old_app, old, results=False), old_workers=workers_of(old_app)
+        inventory=_inventory(old_app, old, results=False), old_workers=_old_workers(old)
     )
+
+
+def _old_workers(old: OldSide) -> tuple[SeenWorker, ...]:
+    # An app of its own, whose connections are closed: they would look like those of a worker.
+    with old.app() as app:
+        return workers_of(app)
 
 
 def _planned(seen: Observations, new_app: Any, old: OldSide) -> Observations:

@@ -118,14 +118,17 @@ def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[S
 
     Args:
         app: the old one, or the new one.
-        timeout_seconds: that each question takes.
+        timeout_seconds: that the first question takes, and each other one at most.
 
     Costs a broadcast, and if anybody answers five more.
     """
-    inspect = app.control.inspect(timeout=timeout_seconds)
-    nodes = inspect.ping() or {}
+    nodes = app.control.inspect(timeout=timeout_seconds).ping() or {}
     if not nodes:
         return ()
+    # With a limit, it does not go on waiting when all have answered.
+    inspect = app.control.inspect(
+        destination=sorted(nodes), timeout=timeout_seconds, limit=len(nodes)
+    )
     confs, stats = inspect.conf() or {}, inspect.stats() or {}
     tasks = _tasks(inspect)
     return tuple(

@@ -220,10 +220,10 @@ class Inspected:
     def __init__(self, **answers: Any) -> None:
         self.control = self
         self.answers = answers
-        self.timeouts: list[float] = []
+        self.asked: list[dict[str, Any]] = []
 
-    def inspect(self, *, timeout: float) -> "Inspected":
-        self.timeouts.append(timeout)
+    def inspect(self, **options: Any) -> "Inspected":
+        self.asked.append(options)
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -247,7 +247,10 @@ def test_workers_say_what_they_are() -> None:
         SeenWorker(node="b", reads_both=False, tasks=1, started=0),
         SeenWorker(node="c"),
     )
-    assert app.timeouts == [1.5]
+    assert app.asked == [
+        {"timeout": 1.5},
+        {"timeout": 1.5, "destination": ["a", "b", "c"], "limit": 3},
+    ]
 
 
 @pytest.mark.parametrize("backend", [None, "disabled", "disabled://"])
