@@ -23,7 +23,7 @@ from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.new_side import read_new_side
 from celery_aws.migrate.old_app import address
 from celery_aws.migrate.opening import driver_of, inventory_of
-from celery_aws.migrate.revoked import revoked_ids
+from celery_aws.migrate.revoked import TIMEOUT_SECONDS, revoked_ids
 from celery_aws.migrate.tally import Tally
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -46,6 +46,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="A file with an id of a revoked task on each line. May be repeated.",
 )
+@click.option(
+    "--ask-seconds",
+    type=click.FloatRange(min=0),
+    default=TIMEOUT_SECONDS,
+    show_default=True,
+    help="How long old workers have to say which tasks are revoked; 0 does not ask them, nor does "
+    "a run that sees that there are none.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -54,6 +62,7 @@ def command(
     moving: Moving,
     state_files: tuple[Path, ...],
     id_files: tuple[Path, ...],
+    ask_seconds: float,
 ) -> None:
     """Move the messages of the old broker to SQS, and copy the results of the old backend.
 
@@ -69,7 +78,15 @@ def command(
     is more than 15 minutes away, and what the results cost.
     """
     app, old_app = celery_app(ctx), old.app()
-    crossing = _crossing(app, old_app, old, moving, state_files=state_files, id_files=id_files)
+    crossing = _crossing(
+        app,
+        old_app,
+        old,
+        moving,
+        state_files=state_files,
+        id_files=id_files,
+        ask_seconds=ask_seconds,
+    )
     confirm(crossing, moving)
     tally, ended = Tally(), True
     results: dict[str, Any] | None = None
@@ -94,6 +111,7 @@ def _crossing(
     *,
     state_files: tuple[Path, ...],
     id_files: tuple[Path, ...],
+    ask_seconds: float,
 ) -> Crossing:
     if driver_of(old_app) == driver_of(app):
         raise ConfigurationError(
@@ -111,7 +129,13 @@ def _crossing(
     side = read_new_side(app, list(old.queues.values()) or names)
     revoked = frozenset[str]()
     if moving.messages:
-        revoked = revoked_ids(old_app, journal=old.journal, statedb=state_files, files=id_files)
+        revoked = revoked_ids(
+            old_app,
+            journal=old.journal,
+            statedb=state_files,
+            files=id_files,
+            timeout_seconds=0.0 if inventory.listeners == 0 else ask_seconds,
+        )
     return Crossing(
         source=old_app,
         target=app,

@@ -51,7 +51,7 @@ def revoked_ids(
         journal: its path.
         statedb: what the old workers were given as ``--statedb``.
         files: with an id on each line.
-        timeout_seconds: how long workers may take.
+        timeout_seconds: how long workers may take; with 0 they are not asked.
 
     Raises:
         ConfigurationError: a file cannot be read.
@@ -79,7 +79,7 @@ def collect_revoked(
     Raises:
         ConfigurationError: a file cannot be read.
     """
-    found = set(_of_workers(old_app, timeout_seconds))
+    found = set(_of_workers(old_app, timeout_seconds)) if timeout_seconds else set[str]()
     for path in statedb:
         found |= ids_of_statedb(path)
     for path in files:

@@ -72,6 +72,12 @@ def test_no_worker_answers() -> None:
     assert collect_revoked(OldApp(None)) == frozenset()
 
 
+def test_workers_may_not_be_asked() -> None:
+    app = OldApp({"one": ["a"]})
+    assert collect_revoked(app, timeout_seconds=0) == frozenset()
+    assert app.timeouts == []
+
+
 def test_a_state_file_is_read_as_a_worker_wrote_it(tmp_path: Path) -> None:
     assert ids_of_statedb(state_file(tmp_path / "worker.state", "a", "b")) == {"a", "b"}
 
