@@ -81,7 +81,7 @@ class Crossing:
         """About how many messages will go."""
         moved = self.destinations.moved
         waiting = sum(each.messages for each in self.inventory.queues if each.queue in moved)
-        return waiting + self.inventory.claimed
+        return waiting + self.inventory.delayed + self.inventory.claimed
 
     @property
     def blocked(self) -> Mapping[AmqpQueue, str]:
@@ -214,6 +214,36 @@ def move_messages(crossing: Crossing, moving: Moving, path: Path, tally: Tally) 
             return not stopped()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What is on the side that was left after a run.
+
+    Attributes:
+        waiting: messages of the queues that were moved: new ones, or such that cannot be taken yet.
+        delayed: messages that wait for their eta in the broker, for queues that were not moved.
+        held: messages that workers have and have not acknowledged.
+    """
+
+    waiting: int = 0
+    delayed: int = 0
+    held: int = 0
+
+
+def rest_of(crossing: Crossing) -> Rest:
+    """Return what is left now; costs what an inventory does without looking at messages."""
+    inventory = inventory_of(
+        crossing.source,
+        queues=list(crossing.destinations.moved),
+        look=False,
+        management_url=crossing.management_url,
+    )
+    return Rest(
+        waiting=sum(each.messages for each in inventory.queues),
+        delayed=inventory.delayed,
+        held=sum(each.held or 0 for each in inventory.queues),
+    )
+
+
 def tell(crossing: Crossing, tally: Tally, path: Path) -> None:
     """Say for people what was done."""
     words = [
@@ -249,21 +279,16 @@ def print_json(crossing: Crossing, tally: Tally, results: Mapping[str, Any] | No
 
 
 def exit_code(crossing: Crossing, tally: Tally, *, ended: bool) -> int:
-    """Return 1 if something stays, or is in quarantine; who stopped it knows that more is left."""
+    """Return 1 if something stays, or is in quarantine; who stopped it knows that more is left.
+
+    Args:
+        crossing: from where to where.
+        tally: what was done.
+        ended: nobody stopped it.
+    """
     if tally.quarantined:
         return 1
     return int(ended and bool(tally.left or crossing.blocked))
-
-
-def left_now(crossing: Crossing) -> int:
-    """Return how many messages of the queues that go wait now; they came after the end, or hide."""
-    inventory = inventory_of(
-        crossing.source,
-        queues=list(crossing.destinations.moved),
-        look=False,
-        management_url=crossing.management_url,
-    )
-    return sum(each.messages for each in inventory.queues)
 
 
 def _sides(crossing: Crossing, moving: Moving, passage: Passage) -> Sides:
@@ -286,6 +311,11 @@ def _plan_lines(crossing: Crossing, moving: Moving) -> list[str]:
         for old, new in crossing.destinations.moved.items():
             name = old if old == new else f"{old} to {new}"
             lines.append(f"  {name}: {counts.get(old, 0)} message(s) will be moved")
+        if crossing.inventory.delayed:
+            lines.append(
+                f"  {crossing.inventory.delayed} delayed message(s), each to its queue, if that is "
+                "moved"
+            )
         if crossing.inventory.claimed:
             lines.append(
                 f"  {crossing.inventory.claimed} message(s) were claimed by a run that did not end"

@@ -10,10 +10,10 @@ from celery_aws.cli.migrate_moving import (
     Moving,
     confirm,
     exit_code,
-    left_now,
     move_messages,
     moving_options,
     print_json,
+    rest_of,
     tell,
 )
 from celery_aws.cli.migrate_options import OldSide, old_side_options
@@ -51,7 +51,7 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
     try:
         if moving.messages:
             ended = move_messages(crossing, moving, old.journal, tally)
-            left = left_now(crossing) if ended else 0
+            left = rest_of(crossing).waiting if ended else 0
         if moving.results and ended:
             results = copy(app, old_app, moving)
     finally:

@@ -9,11 +9,13 @@ from celery_aws.cli.app import celery_app
 from celery_aws.cli.migrate_moving import (
     Crossing,
     Moving,
+    Rest,
     confirm,
     exit_code,
     move_messages,
     moving_options,
     print_json,
+    rest_of,
     tell,
 )
 from celery_aws.cli.migrate_options import OldSide, old_side_options
@@ -88,11 +90,12 @@ def command(
         ask_seconds=ask_seconds,
     )
     confirm(crossing, moving)
-    tally, ended = Tally(), True
+    tally, ended, rest = Tally(), True, Rest()
     results: dict[str, Any] | None = None
     try:
         if moving.messages:
             ended = move_messages(crossing, moving, old.journal, tally)
+            rest = rest_of(crossing)
         if moving.results and ended:
             results = copy(old_app, app, moving)
     finally:
@@ -100,7 +103,23 @@ def command(
             print_json(crossing, tally, results)
         elif moving.messages:
             tell(crossing, tally, old.journal)
-    ctx.exit(exit_code(crossing, tally, ended=ended))
+    _tell_rest(rest)
+    ctx.exit(exit_code(crossing, tally, ended=ended) or int(ended and rest.delayed > 0))
+
+
+def _tell_rest(rest: Rest) -> None:
+    if rest.held:
+        click.echo(
+            f"{rest.held} message(s) are held by old workers: what these do not finish comes back "
+            "when they stop; run it again then",
+            err=True,
+        )
+    if rest.delayed:
+        click.echo(
+            f"{rest.delayed} delayed message(s) stay: they are for queues that were not moved, or "
+            "that nobody knows",
+            err=True,
+        )
 
 
 def _crossing(

@@ -23,6 +23,7 @@ from celery_aws.core.scheduled_items import entry_items, part_keys, scheduled_ta
 from celery_aws.core.table_keys import PARTITION, SORT, key_item
 from celery_aws.errors import ConfigurationError, ObjectNotFoundError
 from celery_aws.migrate.messages import Message, Unreadable
+from celery_aws.migrate.second_copies import SecondCopies
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.sqs_messages import carried
 from celery_aws.names import AmqpQueue
@@ -67,6 +68,7 @@ class ParkedSource:
         self._clock = transport.clock
         self._queues = queues
         self._run = run
+        self._second_copies = SecondCopies(transport)
         self._entries: Iterator[Item] | None = None
 
     def recover(self, most: int) -> Sequence[Claim]:
@@ -90,7 +92,7 @@ class ParkedSource:
         """Take up to ``most`` tasks, those first that are due first.
 
         Costs one Query a lane and one for each shard, and for each task two PutItem and two
-        deletes.
+        deletes, and one PutItem more for one that was migrated.
         """
         if self._shared is None:
             return []
@@ -142,7 +144,7 @@ class ParkedSource:
             # A mover was faster, or an operator.
             shared.schedule.remove([copy])
             return []
-        return [self._claim(ParkedClaim(copy=copy, task=task), seen_before=False)]
+        return self._first_copy(shared, ParkedClaim(copy=copy, task=task), seen_before=False)
 
     def _is_wanted(self, task: ScheduledTask) -> bool:
         queue = self._directory.base(task.queue)
@@ -170,7 +172,15 @@ class ParkedSource:
         except ValueError as error:
             logger.error("claimed task %s stays: %s", text_of(copy, SORT), error)  # noqa: TRY400
             return []
-        return [self._claim(ParkedClaim(copy=copy, task=task), seen_before=True)]
+        return self._first_copy(shared, ParkedClaim(copy=copy, task=task), seen_before=True)
+
+    def _first_copy(
+        self, shared: Coordination, claim: ParkedClaim, *, seen_before: bool
+    ) -> list[Claim]:
+        if self._second_copies.has(claim.task.message.message_attributes, ""):
+            shared.schedule.remove([claim.copy])
+            return []
+        return [self._claim(claim, seen_before=seen_before)]
 
     def _claim(self, claim: ParkedClaim, *, seen_before: bool) -> Claim:
         mark = migration_mark(claim.task.message.message_attributes)

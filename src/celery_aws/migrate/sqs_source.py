@@ -21,6 +21,7 @@ from celery_aws.deployment import declare_priorities
 from celery_aws.errors import BrokerLostError, TemporaryError
 from celery_aws.migrate.messages import Message, Unreadable
 from celery_aws.migrate.parked_source import ParkedClaim, ParkedSource
+from celery_aws.migrate.second_copies import SecondCopies
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.sqs_messages import carried
 from celery_aws.names import AmqpQueue
@@ -59,6 +60,7 @@ class SqsSource:
         self._directory = transport.directory
         self._large_messages = transport.large_messages
         declare_priorities(app, self._directory)
+        self._second_copies = SecondCopies(transport)
         self._parked = ParkedSource(transport, queues=queues, run=run)
 
     def recover(self, most: int) -> Sequence[Claim]:
@@ -79,7 +81,8 @@ class SqsSource:
             BrokerLostError: AWS did not answer.
 
         Costs one ReceiveMessage for each queue, and once more with a second's wait if all seem to
-        be empty; for parked tasks see :meth:`ParkedSource.claim`.
+        be empty; one PutItem for each message that was migrated; for parked tasks see
+        :meth:`ParkedSource.claim`.
         """
         with _asking():
             return (
@@ -127,16 +130,25 @@ class SqsSource:
                 address = self._directory.existing(step)
                 if address is None:
                     continue
-                found = address.service.receive(
-                    address.url,
-                    max_messages=most,
-                    wait_seconds=wait_seconds,
-                    visibility_timeout_seconds=HIDDEN_SECONDS,
-                )
-                claims = self._claims(address, step, new, found)
+                claims = self._from(address, step, new, most, wait_seconds=wait_seconds)
                 if claims:
                     return claims
         return []
+
+    def _from(
+        self, address: QueueAddress, step: AmqpQueue, new: AmqpQueue, most: int, wait_seconds: int
+    ) -> list[Claim]:
+        """Receive until there is something to move, or nothing comes."""
+        while True:
+            found = address.service.receive(
+                address.url,
+                max_messages=most,
+                wait_seconds=wait_seconds,
+                visibility_timeout_seconds=HIDDEN_SECONDS,
+            )
+            claims = self._claims(address, step, new, found)
+            if claims or not found:
+                return claims
 
     def _claims(
         self,
@@ -150,7 +162,13 @@ class SqsSource:
             # Their bodies cannot be read now. They count as receives, so not at once.
             timeouts = [(each.receipt_handle, seconds) for each, seconds in loaded.postponed]
             address.service.change_visibility_batch(address.url, timeouts)
-        return [self._claim(address, step, new, each) for each in loaded.ready]
+        second = [each for each in loaded.ready if self._is_second(each)]
+        self._delete([Receipt.of(each, queue=step, address=address) for each in second])
+        first = [each for each in loaded.ready if each not in second]
+        return [self._claim(address, step, new, each) for each in first]
+
+    def _is_second(self, message: ReceivedMessage) -> bool:
+        return self._second_copies.has(message.message_attributes, message.message_id)
 
     def _claim(
         self, address: QueueAddress, step: AmqpQueue, new: AmqpQueue, message: ReceivedMessage

@@ -4,13 +4,14 @@ import json
 import random
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from celery_aws.broker.coordination import Coordination
 from celery_aws.core.messages import OutgoingMessage
-from celery_aws.core.migration_marks import mark_migrated
+from celery_aws.core.migration_marks import MigrationMark, mark_migrated
 from celery_aws.errors import BrokerLostError, ServiceFaultError, UnreachableError
 from celery_aws.migrate import sqs_source
 from celery_aws.migrate.messages import Carried, Unreadable
@@ -18,9 +19,11 @@ from celery_aws.migrate.parked_source import CLAIMED
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.sqs_inventory import sqs_inventory
 from celery_aws.migrate.sqs_source import SqsSource
+from celery_aws.migrate.sqs_target import SqsTarget, key_of_mark
 from celery_aws.names import AmqpQueue, QueueName
 from celery_aws.testing.clock import FakeClock
 from tests.unit.cli.conftest import BUCKET, TABLE, Shop
+from tests.unit.migrate.test_sqs_target import message
 
 CELERY = {AmqpQueue("celery"): AmqpQueue("celery")}
 
@@ -112,17 +115,60 @@ def test_what_is_given_back_comes_again_as_seen_before(shop: Shop) -> None:
     assert claim.seen_before
 
 
-def test_two_copies_of_a_message_have_one_key(shop: Shop) -> None:
-    shop.send(0)
+def copies(shop: Shop, *copy_ids: str) -> None:
+    """Send copies of one message, as migrations that were killed do."""
+    shop.send(0, task_id="unmarked")
     url = shop.sqs.queue_url(QueueName("celery"))
     (stored,) = shop.sqs.messages(QueueName("celery"))
-    for copy in ("a", "b"):
+    for copy in copy_ids:
         message = OutgoingMessage(body=stored.body)
         shop.sqs.send(url, mark_migrated(message, task_key="k", copy_id=copy))
 
-    unmarked, *marked = source(shop).claim(10)
+
+def test_of_two_copies_the_first_is_moved_and_the_other_deleted(shop: Shop) -> None:
+    copies(shop, "a", "b")
+    one = source(shop)
+
+    unmarked, marked = one.claim(10)
 
     assert unmarked.message.key not in ("k", "")
+    assert (marked.message.key, marked.seen_before) == ("k", True)
+    assert left(shop) == 2
+    one.give_back([unmarked, marked])
+    assert len(one.claim(10)) == 2
+
+
+def test_queues_full_of_second_copies_do_not_look_empty(shop: Shop) -> None:
+    copies(shop, *map(str, range(25)))
+    one = source(shop)
+    one.commit(one.claim(1))
+
+    (marked,) = one.claim(10)
+
+    assert (marked.message.key, left(shop)) == ("k", 16)
+    assert one.claim(10) == []
+    assert left(shop) == 1
+
+
+def test_what_a_worker_has_begun_from_another_copy_is_deleted(shop: Shop) -> None:
+    copies(shop, "b")
+    with shop.app.connection_for_write() as connection:
+        shared: Coordination = connection.transport.coordination
+        shared.migration_claims.claim(MigrationMark(task_key="k", copy_id="a"), "elsewhere")
+
+    (unmarked,) = source(shop).claim(10)
+
+    assert ids([unmarked]) == ["unmarked"]
+    assert left(shop) == 1
+
+
+@pytest.mark.parametrize("option", ["migration_deduplication", "coordination_table"])
+def test_without_claims_two_copies_have_one_key_at_least(shop: Shop, option: str) -> None:
+    shop.options(**{option: False})
+    copies(shop, "a", "b")
+
+    _, *marked = source(shop).claim(10)
+
     assert [(each.message.key, each.seen_before) for each in marked] == [("k", True)] * 2
 
 
@@ -196,6 +242,19 @@ def test_parked_tasks_come_too_with_their_etas(shop: Shop) -> None:
     assert parked(shop) == []
     one.commit(far)
     assert claimed_items(shop) == 0
+
+
+def test_a_parked_second_copy_is_removed(shop: Shop) -> None:
+    target = SqsTarget(shop.app, "run-0", passage="p")
+    parked_one = message("k", eta=shop.app.now() + timedelta(days=1))
+    target.send([parked_one])
+    with shop.app.connection_for_write() as connection:
+        shared: Coordination = connection.transport.coordination
+        key = key_of_mark("k", "id-k", passage="p")
+        shared.migration_claims.claim(MigrationMark(task_key=key, copy_id="other"), "elsewhere")
+
+    assert source(shop).claim(10) == []
+    assert (parked(shop), claimed_items(shop)) == ([], 0)
 
 
 def test_parked_tasks_of_other_queues_stay(shop: Shop) -> None:
