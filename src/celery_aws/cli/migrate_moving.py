@@ -1,32 +1,15 @@
-"""What ``migrate run`` and ``migrate rollback`` share: to ask, to move with a bar, to tell."""
+"""How ``migrate run`` and ``migrate rollback`` are told to move."""
 
-import json
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
-from kombu.utils.uuid import uuid
 
-from celery_aws.cli.interrupts import stop_requests
-from celery_aws.cli.progress import progress
 from celery_aws.cli.schedule_options import json_option, yes_option
-from celery_aws.clock import SystemClock
-from celery_aws.migrate.destinations import Destinations
-from celery_aws.migrate.inventory import Inventory
-from celery_aws.migrate.journal import Journal, Passage
-from celery_aws.migrate.opening import inventory_of, source_of, target_of
-from celery_aws.migrate.quarantine import Quarantine
-from celery_aws.migrate.tally import Tally
-from celery_aws.migrate.transfer import Order, Sides, migrate
-from celery_aws.names import AmqpQueue
 
 Command = Callable[..., Any]
-
-_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,42 +35,6 @@ class Moving:
     as_json: bool
     messages: bool
     results: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """From where to where.
-
-    Attributes:
-        source: the app that is left.
-        target: the app that is entered.
-        inventory: what is in the first.
-        destinations: where its queues go.
-        target_address: of the second, without secrets.
-        management_url: of RabbitMQ's HTTP API, if the first is on RabbitMQ.
-        revoked: ids of tasks that are not to run.
-    """
-
-    source: Any
-    target: Any
-    inventory: Inventory
-    destinations: Destinations
-    target_address: str
-    management_url: str | None = field(default=None, repr=False)
-    revoked: frozenset[str] = frozenset()
-
-    @property
-    def messages(self) -> int:
-        """About how many messages will go."""
-        moved = self.destinations.moved
-        waiting = sum(each.messages for each in self.inventory.queues if each.queue in moved)
-        return waiting + self.inventory.delayed + self.inventory.claimed
-
-    @property
-    def blocked(self) -> Mapping[AmqpQueue, str]:
-        """The queues with messages that stay, and why."""
-        busy = {each.queue for each in self.inventory.queues if each.messages}
-        return {queue: why for queue, why in self.destinations.blocked.items() if queue in busy}
 
 
 _OPTIONS: tuple[Callable[[Command], Command], ...] = (
@@ -157,173 +104,3 @@ def moving_options(command: Command) -> Command:
     for add in _OPTIONS:
         whole = add(whole)
     return whole
-
-
-def confirm(crossing: Crossing, moving: Moving) -> None:
-    """Say what will be done, and ask."""
-    for line in _plan_lines(crossing, moving):
-        click.echo(line, err=True)
-    if not moving.yes:
-        click.confirm("Go on?", abort=True, err=True)
-
-
-def move_messages(crossing: Crossing, moving: Moving, path: Path, tally: Tally) -> bool:
-    """Move messages, with a bar, until none are left or somebody wants it to stop.
-
-    Args:
-        crossing: from where to where.
-        moving: how.
-        path: of the journal.
-        tally: numbers go in here, also before an error.
-
-    Returns:
-        False if somebody stopped it.
-
-    Raises:
-        CeleryAwsError: see :func:`celery_aws.migrate.transfer.migrate`; or another run is at it.
-    """
-    run = uuid()[:8]
-    with closing(Journal(path)) as journal, journal.held():
-        passage = journal.begin(
-            source=crossing.inventory.source,
-            target=crossing.target_address,
-            name=run,
-            now=_CLOCK.now(),
-        )
-        order = Order(
-            run=run,
-            threads=moving.threads,
-            per_second=moving.per_second,
-            follow=moving.follow,
-            revoked=crossing.revoked,
-        )
-        with (
-            stop_requests() as stopped,
-            progress("Moving", crossing.messages) as advance,
-        ):
-            migrate(
-                _sides(crossing, moving, passage),
-                order,
-                journal=journal,
-                quarantine=Quarantine.beside(path, source=crossing.inventory.source),
-                clock=_CLOCK,
-                stopped=stopped,
-                progress=advance,
-                tally=tally,
-            )
-            return not stopped()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rest:
-    """What is on the side that was left after a run.
-
-    Attributes:
-        waiting: messages of the queues that were moved: new ones, or such that cannot be taken yet.
-        delayed: messages that wait for their eta in the broker, for queues that were not moved.
-        held: messages that workers have and have not acknowledged.
-    """
-
-    waiting: int = 0
-    delayed: int = 0
-    held: int = 0
-
-
-def rest_of(crossing: Crossing) -> Rest:
-    """Return what is left now; costs what an inventory does without looking at messages."""
-    inventory = inventory_of(
-        crossing.source,
-        queues=list(crossing.destinations.moved),
-        look=False,
-        management_url=crossing.management_url,
-    )
-    return Rest(
-        waiting=sum(each.messages for each in inventory.queues),
-        delayed=inventory.delayed,
-        held=sum(each.held or 0 for each in inventory.queues),
-    )
-
-
-def tell(crossing: Crossing, tally: Tally, path: Path) -> None:
-    """Say for people what was done."""
-    words = [
-        f"{tally.sent} sent",
-        f"{tally.parked} parked",
-        f"{tally.again} sent by an earlier run",
-        f"{tally.revoked} revoked",
-        f"{tally.quarantined} in quarantine",
-        f"{tally.left} left",
-    ]
-    click.echo(f"messages: {', '.join(words)}")
-    if tally.quarantined or tally.revoked:
-        file = Quarantine.beside(path, source=crossing.inventory.source).path
-        click.echo(f"{file} has those in quarantine and the revoked ones, and why", err=True)
-    if tally.uncertain:
-        click.echo(
-            f"{tally.uncertain} of those left may have been sent, because no answer came: they "
-            "may run twice",
-            err=True,
-        )
-
-
-def print_json(crossing: Crossing, tally: Tally, results: Mapping[str, Any] | None) -> None:
-    """Print for programs what was done."""
-    report = {
-        "from": crossing.inventory.source,
-        "to": crossing.target_address,
-        "messages": tally.as_json(),
-        "blocked": dict(crossing.blocked),
-        "results": results,
-    }
-    click.echo(json.dumps(report, indent=2))
-
-
-def exit_code(crossing: Crossing, tally: Tally, *, ended: bool) -> int:
-    """Return 1 if something stays, or is in quarantine; who stopped it knows that more is left.
-
-    Args:
-        crossing: from where to where.
-        tally: what was done.
-        ended: nobody stopped it.
-    """
-    if tally.quarantined:
-        return 1
-    return int(ended and bool(tally.left or crossing.blocked))
-
-
-def _sides(crossing: Crossing, moving: Moving, passage: Passage) -> Sides:
-    return Sides(
-        source=lambda name: source_of(
-            crossing.source,
-            queues=crossing.destinations.moved,
-            run=name,
-            take_held=moving.take_held,
-            management_url=crossing.management_url,
-        ),
-        target=lambda name: target_of(crossing.target, name, passage=passage.name),
-    )
-
-
-def _plan_lines(crossing: Crossing, moving: Moving) -> list[str]:
-    counts = {each.queue: each.messages for each in crossing.inventory.queues}
-    lines = [f"From {crossing.inventory.source} to {crossing.target_address}:"]
-    if moving.messages:
-        for old, new in crossing.destinations.moved.items():
-            name = old if old == new else f"{old} to {new}"
-            lines.append(f"  {name}: {counts.get(old, 0)} message(s) will be moved")
-        if crossing.inventory.delayed:
-            lines.append(
-                f"  {crossing.inventory.delayed} delayed message(s), each to its queue, if that is "
-                "moved"
-            )
-        if crossing.inventory.claimed:
-            lines.append(
-                f"  {crossing.inventory.claimed} message(s) were claimed by a run that did not end"
-            )
-        for old, why in crossing.blocked.items():
-            lines.append(f"  {old}: {counts.get(old, 0)} message(s) stay: {why}")
-        if crossing.revoked:
-            lines.append(f"  {len(crossing.revoked)} task id(s) are revoked, and not sent")
-    if moving.results:
-        lines.append("  results will be copied")
-    return lines

@@ -6,20 +6,11 @@ from typing import Any
 import click
 
 from celery_aws.cli.app import celery_app
-from celery_aws.cli.migrate_moving import (
-    Crossing,
-    Moving,
-    Rest,
-    confirm,
-    exit_code,
-    move_messages,
-    moving_options,
-    print_json,
-    rest_of,
-    tell,
-)
+from celery_aws.cli.migrate_crossing import Crossing, Rest, move_messages, rest_of
+from celery_aws.cli.migrate_moving import Moving, moving_options
 from celery_aws.cli.migrate_options import OldSide, old_side_options
 from celery_aws.cli.migrate_results import copy
+from celery_aws.cli.migrate_words import confirm, exit_code, print_json, tell
 from celery_aws.errors import ConfigurationError
 from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.new_side import read_new_side

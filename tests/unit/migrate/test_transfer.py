@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from celery_aws.errors import AccessDeniedError, BrokerLostError, ServiceFaultError
 from celery_aws.migrate.messages import Carried, Fate, Message
 from celery_aws.migrate.tally import Tally
-from celery_aws.migrate.transfer import BATCH_MESSAGES
+from celery_aws.migrate.transfer_share import BATCH_MESSAGES
 from tests.unit.migrate.worlds import (
     HUGE,
     CrashingJournal,

@@ -21,7 +21,8 @@ from celery_aws.migrate.messages import (
 from celery_aws.migrate.quarantine import Quarantine, Quarantined
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.tally import Tally
-from celery_aws.migrate.transfer import Order, Sides, migrate
+from celery_aws.migrate.transfer import migrate
+from celery_aws.migrate.transfer_order import Order, Sides
 from celery_aws.names import AmqpQueue
 from celery_aws.testing.clock import FakeClock
 
