@@ -110,6 +110,7 @@ class _Counting:
         wanted = self._wanted(lists, queues)
         counts = {queue: self._counted(queue, lists, look=look) for queue in wanted}
         self._count_held(counts, all_queues=queues is None)
+        claimed = self._count_claimed(counts, all_queues=queues is None)
         return Inventory(
             source=self._server.source,
             server=self._version(),
@@ -117,6 +118,7 @@ class _Counting:
             others=self._others.found(),
             claimed=self._claimed(),
             listeners=listeners(self._app, self._server),
+            claimed=claimed,
             notes=tuple(self._notes(counts)),
         )
 
@@ -221,12 +223,15 @@ class _Counting:
             if not held.queues:
                 self._others.add_stray(held.tag.decode(errors="replace"), held.entry)
 
-    def _claimed(self) -> int:
-        layout = self._server.layout
-        keys = [
-            layout.claims(each.run, each.waiting.name) for each in registered_lists(self._server)
-        ]
-        return sum(self._piped(keys, lambda pipe, key: pipe.llen(key)))
+    def _count_claimed(self, counts: dict[AmqpQueue, _Queue], *, all_queues: bool) -> int:
+        """Return how many messages are claimed; their queues are queues, whatever is left there."""
+        lists = registered_lists(self._server)
+        keys = [self._server.layout.claims(each.run, each.waiting.name) for each in lists]
+        lengths = self._piped(keys, lambda pipe, key: pipe.llen(key))
+        for each, length in zip(lists, lengths, strict=True):
+            if length and all_queues:
+                counts.setdefault(each.waiting.queue, _Queue(look=None))
+        return sum(lengths)
 
     def _version(self) -> str:
         facts = self._server.permitted(lambda: self._server.client.info("server")) or {}

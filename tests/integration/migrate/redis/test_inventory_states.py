@@ -215,6 +215,13 @@ def claimed_by_a_killed_run(scene: Scene) -> Any:
     return app
 
 
+def all_claimed_of_an_undeclared_queue(scene: Scene) -> Any:
+    app = scene.app()
+    publish(app, queue="other")
+    source_of(app, "other", run="killed").claim(10)
+    return scene.app()
+
+
 STATES = [
     State(name="nothing", make=lambda scene: scene.app(), waiting={"celery": {}}),
     State(name="list", make=two_tasks, waiting={"celery": {0: 2}}, moved=2),
@@ -322,6 +329,12 @@ STATES = [
         waiting={"celery": {0: 1}},
         moved=1,
         more=lambda found: found.claimed == 2,
+    ),
+    State(
+        name="claimed, and nothing left beside it",
+        make=all_claimed_of_an_undeclared_queue,
+        waiting={"celery": {}, "other": {}},
+        more=lambda found: found.claimed == 1,
     ),
 ]
 
