@@ -32,7 +32,15 @@ RIGHTS = (
 
 _FORBIDDEN = (exceptions.NoPermissionError,)
 _REFUSED = (exceptions.AuthenticationError,)
-_LOST = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
+_LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+
+#: What another server is to be asked for: after a failover, or while slots move.
+_ELSEWHERE = (
+    exceptions.ReadOnlyError,
+    exceptions.AskError,
+    exceptions.ClusterDownError,
+    exceptions.TryAgainError,
+)
 
 T = TypeVar("T")
 
@@ -54,22 +62,25 @@ class RedisServer:
         self._app = app
         self._connection: Any = None
         self._node: Any = None
+        self._is_stale = False
         self.source = address(app.connection_for_read().as_uri())
 
     def open(self) -> "RedisServer":
-        """Connect, unless it is connected.
+        """Connect, unless it is connected and has answered since.
 
         Raises:
             BrokerLostError: nobody answers.
             ConfigurationError: credentials, rights or the prefix are wrong.
         """
-        if self.client is not None:
+        if self.client is not None and not self._is_stale:
             return self
+        self.close()
         self._connection = old_connection(self._app)
         with self.answering():
             self.channel = self._connection.channel()
             self.layout = _layout_of(self.channel)
             self.client = self._client()
+        self._is_stale = False
         return self
 
     def close(self) -> None:
@@ -94,13 +105,12 @@ class RedisServer:
             yield
         except CeleryAwsError:
             raise
+        except _ELSEWHERE as error:
+            raise self._loss(error) from error
         except (*_FORBIDDEN, *_REFUSED, exceptions.ResponseError) as error:
             raise self._refusal(error) from error
         except _LOST as error:
-            raise BrokerLostError(
-                f"{self.source} does not answer: {type(error).__name__}: {error}. What was claimed "
-                "stays claimed, and comes first the next time"
-            ) from error
+            raise self._loss(error) from error
 
     def permitted(self, ask: Callable[[], T]) -> T | None:
         """Return an answer, or None if the server does not allow the question."""
@@ -121,6 +131,14 @@ class RedisServer:
             client = _client_on(self._node)
             client.exists(layout.registry)
         return client
+
+    def _loss(self, error: Exception) -> BrokerLostError:
+        # Perhaps another server has its name by now.
+        self._is_stale = True
+        return BrokerLostError(
+            f"{self.source} does not answer: {type(error).__name__}: {error}. What was claimed "
+            "stays claimed, and comes first the next time"
+        )
 
     def _refusal(self, error: Exception) -> ConfigurationError:
         text = str(error)

@@ -160,8 +160,8 @@ class RedisSource:
             self._server.close()
 
     def _open(self) -> WaitingLists:
+        self._server.open()
         if self._lists is None:
-            self._server.open()
             self._orphans = self._left_behind()
             if self._take_held and not self._even_if_alive:
                 refuse_if_alive(self._app, self._server)

@@ -142,6 +142,27 @@ def test_a_claim_waits_for_a_replica(caplog: pytest.LogCaptureFixture) -> None:
         assert "no replica has what was claimed" in caplog.text
 
 
+def test_a_failover_is_a_lost_connection(redis: RedisServer) -> None:
+    app = app_on(redis.url())
+    ids = publish(app, 3)
+    source = source_of(app)
+    first = source.claim(1)
+    client = client_of(redis)
+    client.config_set("replica-serve-stale-data", "yes")
+    client.replicaof("127.0.0.1", "1")
+
+    with pytest.raises(BrokerLostError, match="ReadOnly"):
+        source.commit(first)
+    with pytest.raises(BrokerLostError, match="ReadOnly"):
+        source.claim(1)
+
+    client.replicaof("NO", "ONE")
+    source.commit(first)
+    assert ids_of(everything(source)) == ids[1:]
+    source.close()
+    assert leftovers(client) == []
+
+
 def test_a_cluster_s_only_node() -> None:
     with cluster_node() as server:
         give_slots(server)
