@@ -47,11 +47,13 @@ class RabbitServer:
         port: of AMQP.
         management_port: of its HTTP API.
         pid: of its process.
+        tls_port: of AMQP with TLS, if it has a certificate.
     """
 
     port: int
     management_port: int
     pid: int
+    tls_port: int | None = None
 
     def url(self, virtual_host: str = "") -> str:
         """Return the URL of one of its virtual hosts; the default one has no name here."""
@@ -79,18 +81,24 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
 
 
 @contextmanager
-def rabbitmq_server() -> Iterator[RabbitServer]:
+def rabbitmq_server(*, certificate: Path | None = None) -> Iterator[RabbitServer]:
     """Run RabbitMQ with its HTTP API beside the block; it takes some seconds to start.
+
+    Args:
+        certificate: of the server, as PEM, ``<name>.pem`` with ``<name>.key`` beside it; also
+            listen with TLS.
 
     Skips the test where it is not installed, and fails it in CI.
     """
     program = _program(_RABBITMQ if os.path.exists(_RABBITMQ) else None, "rabbitmq-server")
     epmd = _program(shutil.which("epmd"), "epmd")
-    amqp, management, distribution, names = free_ports(4)
+    amqp, tls, management, distribution, names = free_ports(5)
     with TemporaryDirectory() as folder:
         environment = {
             **os.environ,
-            **_rabbitmq_environment(Path(folder), amqp, management),
+            **_rabbitmq_environment(
+                Path(folder), amqp, management, also=_tls_lines(tls, certificate)
+            ),
             "RABBITMQ_NODENAME": f"celery-aws-{amqp}@localhost",
             "RABBITMQ_DIST_PORT": str(distribution),
             "ERL_EPMD_PORT": str(names),
@@ -102,7 +110,12 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
             _wait_for_port(names)
             ready = r"(?i)completed with \d+ plugins"
             with _running("rabbitmq", [program], ready, environment) as pid:
-                yield RabbitServer(port=amqp, management_port=management, pid=pid)
+                yield RabbitServer(
+                    port=amqp,
+                    management_port=management,
+                    pid=pid,
+                    tls_port=tls if certificate else None,
+                )
         finally:
             registry.terminate()
             registry.wait(_PATIENCE_SECONDS)
@@ -126,14 +139,16 @@ def _program(path: str | None, name: str) -> str:
     pytest.skip(f"{name} is not installed")
 
 
-def _rabbitmq_environment(folder: Path, amqp: int, management: int) -> Mapping[str, str]:
+def _rabbitmq_environment(
+    folder: Path, amqp: int, management: int, *, also: str = ""
+) -> Mapping[str, str]:
     configuration = folder / "rabbitmq.conf"
     configuration.write_text(
         f"listeners.tcp.1 = {LOOPBACK}:{amqp}\n"
         f"management.tcp.ip = {LOOPBACK}\n"
         f"management.tcp.port = {management}\n"
         "vm_memory_high_watermark.absolute = 1GiB\n"
-        "disk_free_limit.absolute = 50MB\n"
+        f"disk_free_limit.absolute = 50MB\n{also}"
     )
     plugins = folder / "enabled_plugins"
     plugins.write_text("[rabbitmq_management].\n")
@@ -149,6 +164,18 @@ def _rabbitmq_environment(folder: Path, amqp: int, management: int) -> Mapping[s
         # One core is enough, and leaves the other ones to workers.
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
     }
+
+
+def _tls_lines(port: int, certificate: Path | None) -> str:
+    if certificate is None:
+        return ""
+    return (
+        f"listeners.ssl.1 = {LOOPBACK}:{port}\n"
+        f"ssl_options.cacertfile = {certificate}\n"
+        f"ssl_options.certfile = {certificate}\n"
+        f"ssl_options.keyfile = {certificate.with_suffix('.key')}\n"
+        "ssl_options.verify = verify_none\n"
+    )
 
 
 @contextmanager

@@ -99,6 +99,7 @@ class Line:
     ) -> None:
         self._make = make
         self._heartbeat_seconds = heartbeat_seconds
+        self._agreed_seconds = 0.0
         self._name = name
         self._connection: Any = None
         self._channel: Any = None
@@ -205,7 +206,9 @@ class Line:
                 connection.release()
 
     def _start_heartbeats(self) -> None:
-        if self._heartbeat_seconds and self._thread is None:
+        # The smaller of RabbitMQ's and ours; they may differ from one opening to the next.
+        self._agreed_seconds = float(self._connection.get_heartbeat_interval() or 0)
+        if self._agreed_seconds and self._thread is None:
             self._stop = threading.Event()
             self._thread = threading.Thread(
                 target=self._send_heartbeats,
@@ -222,7 +225,7 @@ class Line:
             thread.join(_JOIN_SECONDS)
 
     def _send_heartbeats(self, stop: threading.Event) -> None:
-        while not stop.wait(self._heartbeat_seconds / _HEARTBEATS_IN_TIME):
+        while not stop.wait(self._agreed_seconds / _HEARTBEATS_IN_TIME):
             with self._lock:
                 if self._connection is not None:
                     # If it is lost, whoever uses it next sees that.
