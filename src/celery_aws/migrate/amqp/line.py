@@ -166,6 +166,9 @@ class Line:
             try:
                 self._open()
                 yield
+            except CeleryAwsError:
+                # One that is lost is an OSError, too.
+                raise
             except FAILURES as error:
                 self._drop()
                 raise LineLostError(error) from error
@@ -225,7 +228,9 @@ class Line:
             thread.join(_JOIN_SECONDS)
 
     def _send_heartbeats(self, stop: threading.Event) -> None:
-        while not stop.wait(self._agreed_seconds / _HEARTBEATS_IN_TIME):
+        while not stop.wait(
+            (self._agreed_seconds or self._heartbeat_seconds) / _HEARTBEATS_IN_TIME
+        ):
             with self._lock:
                 if self._connection is not None:
                     # If it is lost, whoever uses it next sees that.
