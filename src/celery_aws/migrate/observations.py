@@ -95,7 +95,7 @@ class Observations:
     def messages(self) -> int:
         """Messages that a run would take now, those among them that an earlier one had claimed."""
         waiting = sum(queue.messages for queue in self.inventory.queues)
-        return waiting + self.inventory.claimed
+        return waiting + self.inventory.delayed + self.inventory.claimed
 
     @property
     def held(self) -> int | None:

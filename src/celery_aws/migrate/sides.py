@@ -3,7 +3,7 @@
 Each thread of a run has a source and a target of its own: connections are not shared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,6 +48,16 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give back what is claimed and close the connection."""
+
+
+def left_behind(source: Source) -> int:
+    """Return how many messages a source has met and not handed out.
+
+    They wait in a delay of the broker's (RabbitMQ's), and are for no queue of this run. Other
+    sources have none.
+    """
+    left: Mapping[str, int] = getattr(source, "left", {})
+    return sum(left.values())
 
 
 class Target(Protocol):

@@ -132,10 +132,11 @@ def _queues(seen: Observations) -> Judgement:
     if not seen.messages:
         return _go("nothing waits")
     queues = [queue.queue for queue in seen.inventory.queues if queue.messages]
-    claimed = seen.inventory.claimed
+    claimed, delayed = seen.inventory.claimed, seen.inventory.delayed
     return _wait(
         f"{seen.messages} messages wait"
         + (f" in {_some(queues)}" if queues else "")
+        + (f", {delayed} of them in native delays" if delayed else "")
         + (f", {claimed} of them claimed by a run that has not ended" if claimed else ""),
         f"{_AWS} migrate run",
     )

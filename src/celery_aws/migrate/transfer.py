@@ -12,6 +12,7 @@ from collections.abc import Callable
 from celery_aws.clock import Clock
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.quarantine import Quarantine
+from celery_aws.migrate.sides import Claim, Source, Target, left_behind
 from celery_aws.migrate.tally import Tally
 from celery_aws.migrate.transfer_order import Order, Sides
 from celery_aws.migrate.transfer_share import Share, Shared, ShareThread
@@ -107,3 +108,112 @@ class _Run:
             for thread in self._threads:
                 thread.wait(_REPORT_SECONDS)
             self.report()
+
+
+class _Share:
+    """What one thread does of a run."""
+
+    def __init__(self, run: _Run, number: int) -> None:
+        self.tally = Tally()
+        self.name = f"{run.order.run}-{number}"
+        self._run = run
+        self._recovers = number == 0
+        self._failures = 0
+        self._answered = False
+
+    def work(
+        self,
+        begun: Callable[[], None] = lambda: None,
+        after_batch: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Move messages until none are left.
+
+        Args:
+            begun: called once, before the first message that no earlier run had claimed.
+            after_batch: called after each batch.
+        """
+        run = self._run
+        with (
+            closing(run.sides.source(self.name)) as source,
+            closing(run.sides.target(self.name)) as target,
+        ):
+            batches = Batches(
+                source,
+                target,
+                journal=run.journal,
+                quarantine=run.quarantine,
+                revoked=run.order.revoked,
+                tally=self.tally,
+                clock=run.clock,
+                stopped=run.stopped,
+                jitter=run.jitter,
+            )
+            if self._recovers:
+                while self._moves(source.recover, batches):
+                    after_batch()
+            begun()
+            while self._moves(source.claim, batches) or self._waits():
+                after_batch()
+            if self._recovers:
+                # Each thread meets them.
+                self.tally.left += left_behind(source)
+
+    def abort(self) -> None:
+        """Let all threads of the run end."""
+        self._run.abort()
+
+    def _moves(self, take: Callable[[int], Sequence[Claim]], batches: Batches) -> bool:
+        """Move a batch, or make another try later; False if nothing is left."""
+        run = self._run
+        run.rest()
+        if run.stopped():
+            return False
+        try:
+            claims = take(BATCH_MESSAGES)
+            self._answered = True
+            run.took(len(claims))
+            if claims:
+                batches.settle(claims)
+        except (BrokerLostError, TemporaryError) as error:
+            self._after_failure(error)
+            return True
+        self._failures = 0
+        return bool(claims)
+
+    def _waits(self) -> bool:
+        """Wait for more, if that is wanted."""
+        if not self._run.order.follow or self._run.stopped():
+            return False
+        self._run.clock.sleep(IDLE_SECONDS)
+        return True
+
+    def _after_failure(self, error: Exception) -> None:
+        """Pause before another try; raise instead if that was enough of them."""
+        self._failures += 1
+        # A target that does not answer has been waited for.
+        tried_enough = isinstance(error, TemporaryError) or self._failures > _TRIES
+        if not self._answered or (tried_enough and not self._run.order.follow):
+            raise error
+        logger.warning("%s: going on in a moment: %s", self.name, error)
+        self._run.clock.sleep(_PAUSES.wait_seconds(self._failures - 1, self._run.jitter))
+
+
+class _ShareThread(BackgroundThread):
+    """A thread for a share; its first error ends the run."""
+
+    def __init__(self, share: _Share) -> None:
+        super().__init__(f"celery-aws-{share.name}")
+        self.error: Exception | None = None
+        self._share = share
+
+    def run(self) -> None:
+        """Do the share."""
+        try:
+            self._share.work()
+        except Exception as error:  # noqa: BLE001 - raised again in the thread that called
+            self.error = error
+            self._share.abort()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, for so long at most."""
+        self._finished.wait(seconds)

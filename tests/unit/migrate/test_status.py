@@ -34,7 +34,9 @@ def seen(*queues: Any, **parts: Any) -> Observations:
     """The end of a migration, but for what is said."""
     of_inventory = {"listeners": 0, "results": NO_RESULTS}
     of_inventory |= {
-        each: parts.pop(each) for each in ("listeners", "results", "claimed") if each in parts
+        each: parts.pop(each)
+        for each in ("listeners", "results", "claimed", "delayed")
+        if each in parts
     }
     given: dict[str, Any] = {
         "new_workers": (NEW,),
@@ -100,6 +102,7 @@ def test_in_the_middle_for_people_and_programs() -> None:
         ("verified", {"verification": None}, UNKNOWN),
         ("verified", {"blocks": ("queue-missing",)}, WAIT),
         ("queues", {"claimed": 1}, WAIT),
+        ("queues", {"delayed": 1}, WAIT),
         ("old-workers-gone", {"old_workers": (OLD,)}, WAIT),
         ("old-workers-gone", {"listeners": 2}, WAIT),
         ("old-workers-gone", {"listeners": None}, UNKNOWN),

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from celery_aws.migrate.amqp.delays import LEVELS, Destination, Routes
+from celery_aws.migrate.amqp.delays import LEVELS, Destination, Routes, without_delay
 from celery_aws.migrate.amqp.gets import get
 from celery_aws.migrate.amqp.queue_names import DELAY_QUEUES
 from celery_aws.names import AmqpQueue
@@ -54,7 +54,7 @@ class DelayedQueues:
 
     @property
     def left(self) -> Mapping[str, int]:
-        """How many messages were left there, by routing key."""
+        """How many messages were left there, by routing key without delay."""
         return sum(self._keys.values(), Counter[str]())
 
     def take(self, channel: Any, most: int) -> list[Delayed]:
@@ -95,7 +95,7 @@ class DelayedQueues:
         if not self._kept.get(level):
             self._keys[level] = Counter()
         self._kept.setdefault(level, []).append(message.delivery_tag)
-        self._keys[level][message.delivery_info["routing_key"]] += 1
+        self._keys[level][without_delay(message.delivery_info["routing_key"])] += 1
 
     def _give_back(self, channel: Any, level: int) -> None:
         tags = self._kept.pop(level, [])

@@ -4,6 +4,7 @@ There is nothing to recover: with the connection of a run that was killed, Rabbi
 back to its queues, as redelivered. What workers hold cannot be taken; it comes back when they end.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from celery_aws.migrate.amqp.routes import facts_of, management_of, routes_of
 from celery_aws.migrate.old_app import address
 from celery_aws.migrate.sides import Claim
 from celery_aws.names import AmqpQueue
+
+logger = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
 
@@ -146,6 +149,13 @@ class AmqpSource:
 
     def close(self) -> None:
         """Close the connection: RabbitMQ gives back what is not acknowledged."""
+        for routing_key, count in self.left.items():
+            logger.warning(
+                "%s message(s) stay in RabbitMQ's delays: those of the routing key %r are for no "
+                "queue of this run, or for none that is known",
+                count,
+                routing_key,
+            )
         self._line.close()
 
     def _tried(self, ask: Callable[[], _Answer], attempts: int = _ATTEMPTS) -> _Answer:

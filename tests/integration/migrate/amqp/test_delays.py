@@ -9,7 +9,7 @@ from kombu import Exchange, Queue
 
 from celery_aws.migrate.amqp.queue_names import DELAY_QUEUES
 from celery_aws.migrate.messages import Carried
-from celery_aws.migrate.sides import Claim
+from celery_aws.migrate.sides import Claim, left_behind
 from celery_aws.names import AmqpQueue
 from tests.integration.migrate.amqp.conftest import (
     MakeApp,
@@ -98,7 +98,7 @@ def test_direct_exchanges_have_no_native_delay(app: Celery, make_source: MakeSou
 
 
 def test_what_is_for_other_queues_stays_and_is_not_taken_again_and_again(
-    app: Celery, make_source: MakeSource
+    app: Celery, make_source: MakeSource, caplog: pytest.LogCaptureFixture
 ) -> None:
     left = [app.send_task("t", countdown=HOURS, queue=to("media", "media.x")).id]
     app.send_task("t", countdown=HOURS, queue=to("unknown", "nobody.knows"))
@@ -107,9 +107,12 @@ def test_what_is_for_other_queues_stays_and_is_not_taken_again_and_again(
     assert ids(drain(source)) == [wanted]
     for _ in range(5):
         assert source.claim(10) == []
-    assert sum(source.left.values()) == 2
+    assert source.left == {"media.x": 1, "nobody.knows": 1}
+    assert left_behind(source) == 2
     wait_until(lambda: delayed_in(app) == 2)
-    source.close()
+    with caplog.at_level("WARNING"):
+        source.close()
+    assert "'nobody.knows'" in caplog.text
     later = drain(make_source(app, "media"))
     assert ids(later) == left
     # Twice by the first source: a quorum queue counts deliveries.
