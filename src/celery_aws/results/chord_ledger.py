@@ -23,7 +23,7 @@ from celery_aws.aws.expressions import NOTHING
 from celery_aws.core.attributes import Item, number, text, text_of, texts_of
 from celery_aws.core.chords import ROOT, Layout, Part, Root, in_order, part_of
 from celery_aws.core.conditions import Condition, Equals, Missing, all_of, any_of
-from celery_aws.errors import ConditionFailedError
+from celery_aws.errors import ConditionFailedError, TableNotFoundError
 from celery_aws.results import chord_items
 from celery_aws.results.items import expiry, key_item
 from celery_aws.results.retries import Retries
@@ -114,6 +114,10 @@ class ChordLedger:
         except ConditionFailedError:
             # Celery does so for every group that is in a chain in a chord's header, too.
             logger.debug("chord %r: not begun here, its size is not kept", key)
+        except TableNotFoundError:
+            # As before, where that chord is in another backend and no result is here yet.
+            if not self.store.creates_table:
+                raise
 
     def add(self, key: bytes, task_id: str) -> bool:
         """Add a task to a chord; tell whether that is possible. One UpdateItem."""

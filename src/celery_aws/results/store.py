@@ -66,7 +66,7 @@ class ResultStore:
         """
         try:
             item = self.service.get_item(self.table, items.key_item(key), consistent=True)
-            return None if item is None else self._payloads({key: item}).get(key)
+            return None if item is None else self.payloads_of({key: item}).get(key)
         except TableNotFoundError as error:
             self._tolerate(error)
             return None
@@ -77,7 +77,7 @@ class ResultStore:
         Raises as :meth:`read`, and costs more for large results likewise, all of them together.
         """
         try:
-            return self._payloads(self._items(keys))
+            return self.payloads_of(self._items(keys))
         except TableNotFoundError as error:
             self._tolerate(error)
             return {}
@@ -322,7 +322,7 @@ class ResultStore:
         read = read_batches(self.service, self.table, wanted, clock=self.clock, random=self.random)
         return {by_id[text_of(item, items.ID) or ""]: item for item in read}
 
-    def _payloads(self, found: dict[bytes, Item]) -> dict[bytes, bytes]:
+    def payloads_of(self, found: dict[bytes, Item]) -> dict[bytes, bytes]:
         """Return the results that items hold or show, by key.
 
         A large result that is replaced in between loses its pieces: then its item is read again.

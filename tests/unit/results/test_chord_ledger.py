@@ -1,6 +1,7 @@
 """Each request of the ledger: what it costs, what refuses it, and that it may be sent twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from celery_aws.aws.dynamodb import TableService
 from celery_aws.core.attributes import Item, number, text_of, texts_of
 from celery_aws.core.chords import Layout, Part
-from celery_aws.errors import UnreachableError
+from celery_aws.errors import TableNotFoundError, UnreachableError
 from celery_aws.results import chord_items
 from celery_aws.results.chord_ledger import (
     CLAIM_SECONDS,
@@ -389,3 +390,12 @@ def test_a_chord_lives_on_from_its_last_part(
     record(ledger, 0)
     assert root(service)["ttl"] == number(int(clock.now().timestamp()) + 3_600)
     assert texts_of(root(service), "parts") == {"0:task-0"}
+
+
+def test_a_size_without_a_table_is_that_of_a_chord_elsewhere(clock: FakeClock) -> None:
+    nothing = MemoryTableService(clock=clock)
+    a_ledger(nothing, clock).set_size(KEY, 2)
+    strict = a_ledger(nothing, clock)
+    strict = replace(strict, store=replace(strict.store, creates_table=False))
+    with pytest.raises(TableNotFoundError):
+        strict.set_size(KEY, 2)
