@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.errors import UnsupportedError
+from celery_aws.migrate.results.back_to_redis import BackToRedis
 from celery_aws.migrate.results.found import redis_backend
 from celery_aws.migrate.results.into_ours import IntoOurs
+from celery_aws.migrate.results.our_results import OurResults
 from celery_aws.migrate.results.redis_results import Kind, RedisResults
 from celery_aws.migrate.results.tally import ResultTally
 from celery_aws.results import our_backend
@@ -56,19 +58,28 @@ def copy_results(
     table.
     """
     clock = SystemClock() if clock is None else clock
-    source, target = redis_backend(old_app), our_backend(new_app)
-    if source is None or target is None:
-        raise UnsupportedError(
-            f"results are not copied from {old_app.backend.as_uri()} to "
-            f"{new_app.backend.as_uri()}: only from redis:// to aws+dynamodb:// and back. Let "
-            "celery_aws.migrate:ResultBackend read both until the old ones have expired"
-        )
-    results = RedisResults(source, clock)
-    keys = (key for key in results.found() if key.kind is not Kind.CHORD)
-    return copy_batches(
-        IntoOurs(results, target).copy, keys, threads=threads, rate=rate, progress=progress,
-        clock=clock,
-    )  # fmt: skip
+    copy, found = _way(old_app, new_app, clock)
+    return copy_batches(copy, found, threads=threads, rate=rate, progress=progress, clock=clock)
+
+
+def _way(old_app: Any, new_app: Any, clock: Clock) -> tuple[Callable[..., ResultTally], Any]:
+    """Return what copies a batch, and what there is to copy."""
+    theirs, ours = redis_backend(old_app), our_backend(new_app)
+    if theirs is not None and ours is not None:
+        results = RedisResults(theirs, clock)
+        return IntoOurs(results, ours).copy, _without_chords(results.found())
+    ours, theirs = our_backend(old_app), redis_backend(new_app)
+    if ours is not None and theirs is not None:
+        return BackToRedis(ours, theirs).copy, _without_chords(OurResults(ours).found())
+    raise UnsupportedError(
+        f"results are not copied from {old_app.backend.as_uri()} to {new_app.backend.as_uri()}: "
+        "only from redis:// to aws+dynamodb:// and back. Let celery_aws.migrate:ResultBackend "
+        "read both until the old ones have expired"
+    )
+
+
+def _without_chords(found: Iterable[Any]) -> Iterator[Any]:
+    return (each for each in found if each.kind is not Kind.CHORD)
 
 
 def copy_batches(

@@ -11,9 +11,10 @@ def redis_backend(app: Any) -> Any | None:
     sides = [backend]
     if isinstance(backend, ResultBackend):
         sides = [backend.new.backend, backend.old.backend]
-    return next((side for side in sides if _is_on_redis(side)), None)
+    return next((side for side in sides if is_on_redis(side)), None)
 
 
-def _is_on_redis(backend: Any) -> bool:
+def is_on_redis(backend: Any) -> bool:
+    """Tell whether it is Celery's on Redis, by itself or behind a sentinel."""
     # Without Celery's class, which warns where redis-py is not installed.
     return hasattr(backend, "connparams") and hasattr(backend, "client")

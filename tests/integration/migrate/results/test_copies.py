@@ -5,17 +5,16 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from celery import Celery, states
+from celery import states
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
 
 from celery_aws import request_counts
-from celery_aws.core.attributes import Item
 from celery_aws.errors import UnsupportedError
 from celery_aws.migrate.results.copying import copy_results
 from celery_aws.migrate.results.tally import ResultTally
-from celery_aws.results import our_backend
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.migrate.results.conftest import app_of, item_of, store
 from tests.servers import RedisServer
 
 # Of redis-py, about what Celery calls.
@@ -24,47 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:Depreca
 TEXT = 'J\u00f6rg \u65e5\u672c\u8a9e "quoted" \\ \x00 \n \U0001f680'
 
 
-def app_of(result_backend: str, **conf: Any) -> Any:
-    app = Celery("results", set_as_current=False, broker="memory://")
-    app.conf.update(result_backend=result_backend, **conf)
-    return app
-
-
-@pytest.fixture(autouse=True)
-def own_backends(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It would win over what each app says.
-    monkeypatch.delenv("CELERY_RESULT_BACKEND", raising=False)
-
-
-@pytest.fixture
-def old(redis: RedisServer) -> Any:
-    return app_of(redis.url(1))
-
-
-@pytest.fixture
-def new(aws_environment: AwsEnvironment) -> Any:
-    return app_of(aws_environment.celery_config()["result_backend"])
-
-
 def writes_of(run: Any) -> int:
     before = Counter(request_counts())
     run()
     spent = Counter(request_counts()) - before
     return sum(n for name, n in spent.items() if "PutItem" in name or "Write" in name)
-
-
-def store(app: Any, result: Any, state: str = states.SUCCESS, **more: Any) -> str:
-    task_id = str(uuid())
-    app.backend.store_result(task_id, result, state, **more)
-    return task_id
-
-
-def item_of(app: Any, task_id: str) -> Item:
-    ours = our_backend(app)
-    assert ours is not None
-    found = ours.store.item(ours.get_key_for_task(task_id))
-    assert found is not None
-    return found
 
 
 def test_every_kind_of_result_is_readable_and_a_second_run_writes_nothing(
