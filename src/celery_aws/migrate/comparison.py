@@ -18,6 +18,7 @@ class ComparedMessages:
 
     Attributes:
         left: messages that a run would take now, by Celery's old name of their queue.
+        delayed: messages that wait there for their eta, for whichever queue.
         claimed: messages that a run which did not end had claimed.
         held: messages that old workers hold; None if the broker does not say.
         set_aside: keys of messages that the journal says are in the quarantine file.
@@ -29,6 +30,7 @@ class ComparedMessages:
     """
 
     left: Mapping[AmqpQueue, int] = field(default_factory=dict)
+    delayed: int = 0
     claimed: int = 0
     held: int | None = None
     set_aside: frozenset[str] = frozenset()
@@ -40,11 +42,13 @@ class ComparedMessages:
 def message_differences(found: ComparedMessages) -> Iterator[Difference]:
     """Yield what is wrong with messages."""
     left = [f"{queue}: {count}" for queue, count in found.left.items() if count]
+    if found.delayed:
+        left.append(f"for their eta: {found.delayed}")
     if left:
         yield Difference(
             name="messages-left",
             what="messages wait on the old side",
-            count=sum(found.left.values()),
+            count=sum(found.left.values()) + found.delayed,
             examples=tuple(left[:SHOWN]),
             remedy="Run `migrate run`; if they come again, something still sends there",
         )

@@ -144,6 +144,15 @@ def requests_of_queue(
     )
 
 
+def requests_of_delayed(count: int, *, parks: bool, claims: bool) -> Requests:
+    """Return what it takes to move messages that wait for their eta, for whichever queue."""
+    units = write_units(ASSUMED_MESSAGE_BYTES + _ENTRY_EXTRA_BYTES)
+    if parks:
+        return Requests(park=count, park_units=count * units, claim=count if claims else 0)
+    sends, billed = _sends(count, ASSUMED_MESSAGE_BYTES)
+    return Requests(send=sends, send_billed=billed, claim=count if claims else 0)
+
+
 def requests_of_results(found: ResultCount) -> Requests:
     """Return what it takes to copy results, groups, and the parts of chords that run."""
     parts = sum(there for there, _ in found.chords.values())
@@ -163,9 +172,10 @@ def requests_of_results(found: ResultCount) -> Requests:
 
 def message_bytes(count: QueueCount) -> int:
     """Return the size of a message of a queue, on average."""
-    if count.bytes is None or not count.messages:
+    waiting = sum(count.waiting.values())
+    if count.bytes is None or not waiting:
         return ASSUMED_MESSAGE_BYTES
-    return math.ceil(count.bytes / count.messages)
+    return math.ceil(count.bytes / waiting)
 
 
 def seconds_of(requests: Requests, *, messages: int, results: int, pace: Pace) -> float:

@@ -9,6 +9,7 @@ from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.estimate import (
     Pace,
     Requests,
+    requests_of_delayed,
     requests_of_queue,
     requests_of_results,
     seconds_of,
@@ -155,7 +156,9 @@ def _whole(
 ) -> MigrationPlan:
     results = inventory.results
     copies = results is not None and (side.results is not None or side.reads_both)
-    requests = sum((queue.requests for queue in queues), Requests())
+    requests = sum((queue.requests for queue in queues), Requests()) + requests_of_delayed(
+        inventory.delayed, parks=side.parks, claims=side.deduplicates
+    )
     copied = Requests()
     if results is not None and copies:
         copied = requests_of_results(results)
@@ -170,7 +173,7 @@ def _whole(
         prices=prices_of(side.region),
         seconds=seconds_of(
             requests + copied,
-            messages=sum(queue.moved for queue in queues),
+            messages=sum(queue.moved for queue in queues) + inventory.delayed,
             results=_results(results) if copies else 0,
             pace=pace,
         ),

@@ -56,6 +56,15 @@ def inventory_findings(inventory: Inventory, side: NewSide) -> Iterator[PlanFind
             what=f"an earlier run has claimed {counted(inventory.claimed)} and did not end",
             remedy="Nothing: the next `migrate run` with the same journal takes them first",
         )
+    if inventory.delayed:
+        yield PlanFinding(
+            name="messages-delayed",
+            level=Level.NOTE,
+            where=inventory.server,
+            what=f"{counted(inventory.delayed)} wait there for their eta, for queues that nobody "
+            "can tell before they are taken",
+            remedy="Nothing: a run sends each to its queue, or leaves it if that has nowhere to go",
+        )
     if not side.deduplicates:
         yield PlanFinding(
             name="doubles-possible",

@@ -41,6 +41,7 @@ def plan_facts(plan: MigrationPlan) -> dict[str, Any]:
         "region": plan.side.region,
         "queues": [_queue_facts(each) for each in plan.queues],
         "claimed_before": plan.inventory.claimed,
+        "delayed_for_any_queue": plan.inventory.delayed,
         "results": _result_facts(plan),
         "others": [
             {

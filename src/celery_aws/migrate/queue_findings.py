@@ -220,7 +220,7 @@ def _of_priorities(count: QueueCount, outlook: Outlook) -> Iterator[PlanFinding]
             "first now",
             remedy="Set priority_steps in broker_transport_options, or x-max-priority of the queue",
         )
-    if outlook.rabbitmq and len(used) > 1 and outlook.target.priorities.highest != HIGHEST_NUMBER:
+    if outlook.rabbitmq and len(steps) > 1 and outlook.target.priorities.highest != HIGHEST_NUMBER:
         yield PlanFinding(
             name="priorities-turn-around",
             level=Level.WARNING,

@@ -125,6 +125,8 @@ def _compared(
             **{each.queue: each.messages for each in inventory.queues},
             AmqpQueue("(in native delays)"): inventory.delayed,
         },
+        left={each.queue: each.messages for each in inventory.queues},
+        delayed=inventory.delayed,
         claimed=inventory.claimed,
         held=sum(held) if held else None,
     )

@@ -30,6 +30,7 @@ def test_two_sides_that_agree() -> None:
 def test_each_difference_has_its_name_and_count() -> None:
     found = ComparedMessages(
         left={AmqpQueue("celery"): 2, AmqpQueue("mail"): 3},
+        delayed=1,
         claimed=4,
         held=5,
         set_aside=frozenset({"a", "b"}),
@@ -38,7 +39,7 @@ def test_each_difference_has_its_name_and_count() -> None:
         waiting=1,
     )
     assert kinds(found) == {
-        "messages-left": 5,
+        "messages-left": 6,
         "messages-claimed": 4,
         "messages-held": 5,
         "quarantine-missing": 1,

@@ -218,6 +218,8 @@ def test_far_etas_of_a_fifo_queue_without_a_schedule_may_outlive_it(
 def test_priorities_that_fold_and_turn_are_told() -> None:
     queue = count("celery", {0: 1, 9: 1})
     assert found(planned(queue)) == {"priorities-folded": Level.WARNING}
+    # A RabbitMQ does not tell how many messages have which.
+    queue = count("celery", 2)
     turned = planned(queue, target("celery", steps=(0, 9)), server="RabbitMQ 3.10.8")
     assert found(turned) == {"priorities-turn-around": Level.WARNING}
     kept = planned(queue, target("celery", steps=(0, 9), highest=9), server="RabbitMQ 3.10.8")
@@ -270,6 +272,15 @@ def test_without_deduplication_doubles_are_possible() -> None:
 def test_a_run_that_did_not_end_is_told() -> None:
     plan = plan_of(inventory(claimed=3, results=ResultCount(results={})), side())
     assert found(plan) == {"run-unfinished": Level.NOTE}
+
+
+def test_messages_that_are_delayed_for_whichever_queue_are_parked() -> None:
+    plan = plan_of(inventory(delayed=3, results=ResultCount(results={})), side())
+    assert found(plan) == {"messages-delayed": Level.NOTE}
+    # 1,536 bytes, and 400 that the schedule adds, are two units.
+    assert (plan.requests.park, plan.requests.park_units, plan.requests.claim) == (3, 6, 3)
+    sent = plan_of(inventory(delayed=11, results=ResultCount(results={})), side(parks=False))
+    assert sent.requests.send == 2
 
 
 def test_the_text_says_whose_prices_stand_in() -> None:
