@@ -2,15 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
-from celery_aws.migrate.inventory import Inventory, ResultCount
+from celery_aws.migrate.inventory import Inventory
 from celery_aws.migrate.opening import inventory_of
+from celery_aws.migrate.results import result_inventory
 from celery_aws.names import AmqpQueue
-
-#: Imported when it is needed: who counts messages needs no driver of a result backend.
-_RESULTS = "celery_aws.migrate.results"
 
 
 def old_side_inventory(
@@ -38,5 +35,4 @@ def old_side_inventory(
     found = inventory_of(app, queues=queues, look=look, management_url=management_url)
     if not results:
         return found
-    counted = cast("ResultCount | None", import_module(_RESULTS).result_inventory(app))
-    return replace(found, results=counted)
+    return replace(found, results=result_inventory(app))

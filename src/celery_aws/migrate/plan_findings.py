@@ -9,6 +9,7 @@ from enum import Enum
 
 from celery_aws.migrate.inventory import Inventory, OtherKeys
 from celery_aws.migrate.new_side import NewSide
+from celery_aws.migrate.results.inventory import UNREADABLE
 
 
 class Level(Enum):
@@ -118,6 +119,16 @@ def _of_results(inventory: Inventory, side: NewSide) -> Iterator[PlanFinding]:
             what=f"{sum(found.results.values())} results, and the new app's result backend is not "
             "aws+dynamodb://",
             remedy="Set result_backend of the new app, or leave the old result backend running",
+        )
+    unreadable = found.results.get(UNREADABLE, 0)
+    if unreadable:
+        yield PlanFinding(
+            name="results-unreadable",
+            level=Level.WARNING,
+            where=where,
+            what=f"{unreadable} results cannot be read: they are not copied",
+            remedy="If they are pickles or in another form, let result_accept_content of the old "
+            "configuration allow it",
         )
     if found.chords:
         there = sum(done for done, _ in found.chords.values())

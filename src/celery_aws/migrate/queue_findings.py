@@ -112,6 +112,15 @@ def _of_troubles(count: QueueCount, outlook: Outlook) -> Iterator[PlanFinding]:
                 f"the bodies go through bucket {outlook.side.bucket}",
                 remedy="Nothing",
             )
+        elif trouble.kind == "unroutable" and (outlook.target.named or outlook.wanted):
+            yield PlanFinding(
+                name="queue-not-declared",
+                level=Level.WARNING,
+                where=count.queue,
+                what=f"{counted(trouble.count)} in a queue that the old configuration does not "
+                f"declare; they go to {outlook.target.queue} of the new app",
+                remedy="Make sure that they are tasks of this app, or give --queue for the others",
+            )
         else:
             yield _of_trouble(trouble, count)
     facts = outlook.target.facts

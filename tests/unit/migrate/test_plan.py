@@ -154,12 +154,18 @@ def test_an_empty_queue_without_a_destination_is_only_told() -> None:
     [
         ("oversize", "messages-oversize", Level.WARNING),
         ("unreadable", "messages-unreadable", Level.WARNING),
-        ("unroutable", "queue-unroutable", Level.BLOCK),
+        ("unroutable", "queue-not-declared", Level.WARNING),
         ("retention", "retention-short", Level.BLOCK),
     ],
 )
 def test_troubles_are_found(kind: str, name: str, level: Level) -> None:
     assert found(planned(count("celery", 5, troubles=(trouble(kind, 2),)))) == {name: level}
+
+
+def test_messages_that_nobody_would_consume_block() -> None:
+    queue = count("celery", 5, troubles=(trouble("unroutable", 5),))
+    plan = planned(queue, target("celery", named=False))
+    assert found(plan)["queue-unroutable"] is Level.BLOCK
 
 
 def test_what_is_too_large_is_quarantined() -> None:
@@ -248,6 +254,7 @@ def test_keys_that_are_not_moved_are_told(level: Level, *, blocks: bool) -> None
         (ResultCount(results={"SUCCESS": 1}), {"results": None, "reads_both": True}, set()),
         (ResultCount(results={}, chords={"one": (1, 2)}), {}, {"chords-running"}),
         (ResultCount(results={"SUCCESS": 1}, without_ttl=1), {}, {"results-for-ever"}),
+        (ResultCount(results={"UNREADABLE": 1}), {}, {"results-unreadable"}),
     ],
 )
 def test_results_are_judged(
