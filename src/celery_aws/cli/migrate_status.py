@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,10 +13,9 @@ from celery_aws.cli.provision_options import json_option
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.doctor import Severity, diagnose
 from celery_aws.migrate.counting import old_side_inventory
-from celery_aws.migrate.inventory import Inventory
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.new_side import read_new_side
-from celery_aws.migrate.observations import Observations, SeenWorker, watched, workers_of
+from celery_aws.migrate.observations import TIMEOUT_SECONDS, Observations, watched, workers_of
 from celery_aws.migrate.plan import plan_of
 from celery_aws.migrate.status import all_go, steps_of
 from celery_aws.migrate.status_report import status_facts, status_lines
@@ -40,6 +38,15 @@ _SAMPLE = 1_000
     help="Watch the old side for so long: shows whether somebody still sends there.",
 )
 @click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0.1),
+    default=TIMEOUT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long workers have to answer.",
+)
+@click.option(
     "--old-workers-gone",
     "told_gone",
     is_flag=True,
@@ -48,7 +55,13 @@ _SAMPLE = 1_000
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, *, old: OldSide, seconds: float | None, told_gone: bool, as_json: bool
+    ctx: click.Context,
+    *,
+    old: OldSide,
+    seconds: float | None,
+    timeout_seconds: float,
+    told_gone: bool,
+    as_json: bool,
 ) -> None:
     """Show how far the migration has got: each step, with go or wait, why, and what to do next.
 
@@ -57,7 +70,8 @@ def command(
 
     It costs what `doctor` costs, and what `migrate verify` costs with 1,000 results.
     """
-    seen = _observations(celery_app(ctx), old, seconds, told_gone=told_gone, clock=_CLOCK)
+    sides = _Sides(celery_app(ctx), old, timeout_seconds=timeout_seconds, clock=_CLOCK)
+    seen = replace(sides.look(seconds), told_gone=told_gone)
     steps = steps_of(seen)
     if as_json:
         click.echo(json.dumps(status_facts(steps), indent=2))
@@ -67,85 +81,79 @@ def command(
     ctx.exit(0 if all_go(steps) else 1)
 
 
-def _observations(
-    new_app: Any, old: OldSide, seconds: float | None, *, told_gone: bool, clock: Clock
-) -> Observations:
-    old_app = old.app()
-    first = None
-    if seconds is not None:
-        first = _look(old_app, old)
-        moved = _moved(old.journal)
-        clock.sleep(seconds)
-    inventory = _inventory(old_app, old, results=True)
-    seen = Observations(
-        inventory=inventory,
-        old_workers=_old_workers(old),
-        new_workers=workers_of(new_app),
-        told_gone=told_gone,
-    )
-    if first is not None and seconds is not None:
-        seen = replace(
-            seen,
-            watched=watched(first, seen, seconds=seconds, moved=_moved(old.journal) - moved),
+class _Sides:
+    """Both sides of a migration, to be looked at."""
+
+    def __init__(self, new_app: Any, old: OldSide, *, timeout_seconds: float, clock: Clock) -> None:
+        self._new_app = new_app
+        self._old_app = old.app()
+        self._old = old
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+
+    def look(self, watch_seconds: float | None) -> Observations:
+        """Return all that is seen, of the old side after it was watched for so long."""
+        before, moved = None, 0
+        if watch_seconds is not None:
+            before, moved = self._look_at_old_side(results=False), self._moved()
+            self._clock.sleep(watch_seconds)
+        seen = self._look_at_old_side(results=True)
+        if before is not None and watch_seconds is not None:
+            moved = self._moved() - moved
+            happened = watched(before, seen, seconds=watch_seconds, moved=moved)
+            seen = replace(seen, watched=happened)
+        new_workers = workers_of(self._new_app, timeout_seconds=self._timeout_seconds)
+        return self._compared(self._planned(replace(seen, new_workers=new_workers)))
+
+    def _look_at_old_side(self, *, results: bool) -> Observations:
+        inventory = old_side_inventory(
+            self._old_app,
+            queues=tuple(self._old.queues) or None,
+            look=False,
+            results=results,
+            management_url=self._old.management_url,
         )
-    return _compared(_planned(seen, new_app, old), old_app, new_app, old)
+        # An app of its own, whose connections are closed: they would look like those of a worker.
+        with self._old.app() as app:
+            workers = workers_of(app, timeout_seconds=self._timeout_seconds)
+        return Observations(inventory=inventory, old_workers=workers)
 
+    def _planned(self, seen: Observations) -> Observations:
+        names = self._old.queues
+        targets = [names.get(count.queue, count.queue) for count in seen.inventory.queues]
+        plan = plan_of(seen.inventory, read_new_side(self._new_app, targets), names=names)
+        report = diagnose(self._new_app, queues=targets)
+        errors = (each.id for each in report.findings if each.severity is Severity.ERROR)
+        return replace(
+            seen, blocks=_names(each.name for each in plan.blocks), problems=_names(errors)
+        )
 
-def _look(old_app: Any, old: OldSide) -> Observations:
-    return Observations(
-        inventory=_inventory(old_app, old, results=False), old_workers=_old_workers(old)
-    )
+    def _compared(self, seen: Observations) -> Observations:
+        found = None
+        if self._old.journal.exists():
+            found = verify_messages(self._old.journal, seen.inventory, self._new_app)
+        results = seen.inventory.results
+        if results is None:
+            return replace(seen, verification=found)
+        compared = with_results(
+            found or Verification(moved={}), self._old_app, self._new_app, sample=_SAMPLE
+        )
+        wrong = sum(each.count for each in compared.differences if each.name.startswith("results-"))
+        counted = compared.results or not any(results.results.values())
+        return replace(
+            seen,
+            verification=None if found is None else compared,
+            results_to_copy=wrong if counted else None,
+        )
 
-
-def _old_workers(old: OldSide) -> tuple[SeenWorker, ...]:
-    # An app of its own, whose connections are closed: they would look like those of a worker.
-    with old.app() as app:
-        return workers_of(app)
-
-
-def _planned(seen: Observations, new_app: Any, old: OldSide) -> Observations:
-    targets = [old.queues.get(count.queue, count.queue) for count in seen.inventory.queues]
-    plan = plan_of(seen.inventory, read_new_side(new_app, targets), names=old.queues)
-    report = diagnose(new_app, queues=targets)
-    errors = (each.id for each in report.findings if each.severity is Severity.ERROR)
-    return replace(seen, blocks=_names(each.name for each in plan.blocks), problems=_names(errors))
-
-
-def _compared(seen: Observations, old_app: Any, new_app: Any, old: OldSide) -> Observations:
-    found = None
-    if old.journal.exists():
-        found = verify_messages(old.journal, seen.inventory, new_app)
-    results = seen.inventory.results
-    if results is None:
-        return replace(seen, verification=found)
-    compared = with_results(found or Verification(moved={}), old_app, new_app, sample=_SAMPLE)
-    wrong = sum(each.count for each in compared.differences if each.name.startswith("results-"))
-    counted = compared.results or not any(results.results.values())
-    return replace(
-        seen,
-        verification=None if found is None else compared,
-        results_to_copy=wrong if counted else None,
-    )
-
-
-def _inventory(old_app: Any, old: OldSide, *, results: bool) -> Inventory:
-    return old_side_inventory(
-        old_app,
-        queues=tuple(old.queues) or None,
-        look=False,
-        results=results,
-        management_url=old.management_url,
-    )
-
-
-def _moved(path: Path) -> int:
-    if not path.exists():
-        return 0
-    journal = Journal(path)
-    try:
-        return sum(count for fates in journal.counts().values() for count in fates.values())
-    finally:
-        journal.close()
+    def _moved(self) -> int:
+        if not self._old.journal.exists():
+            return 0
+        journal = Journal(self._old.journal)
+        try:
+            return sum(count for fates in journal.counts().values() for count in fates.values())
+        finally:
+            journal.close()
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Final
 
 from celery_aws.migrate.observations import Observations, SeenWorker
+from celery_aws.migrate.plan_findings import counted
 
 _AWS: Final = "celery -A proj aws"
 
@@ -115,7 +116,7 @@ def _producers(seen: Observations) -> Judgement:
     period = f"in {found.seconds:g} s"
     if found.arrived:
         return _wait(
-            f"at least {found.arrived} messages came to the old side {period}",
+            f"at least {counted(found.arrived)} came to the old side {period}",
             "set broker_write_url to the new broker in whatever still sends there (web processes, "
             "beat, workers), and restart it",
         )
@@ -134,7 +135,7 @@ def _queues(seen: Observations) -> Judgement:
     queues = [queue.queue for queue in seen.inventory.queues if queue.messages]
     claimed, delayed = seen.inventory.claimed, seen.inventory.delayed
     return _wait(
-        f"{seen.messages} messages wait"
+        f"{counted(seen.messages)} waiting"
         + (f" in {_some(queues)}" if queues else "")
         + (f", {delayed} of them in native delays" if delayed else "")
         + (f", {claimed} of them claimed by a run that has not ended" if claimed else ""),
@@ -147,13 +148,13 @@ def _idle_workers(seen: Observations) -> Judgement:
     if busy:
         tasks = sum(each.tasks or 0 for each in busy)
         return _wait(
-            f"{tasks} tasks are with {_nodes(busy)}",
+            f"{tasks} {'task' if tasks == 1 else 'tasks'} with {_nodes(busy)}",
             "stop them warm (SIGTERM): they finish what runs and give back the rest; then "
             f"{_AWS} migrate run",
         )
     if seen.held:
         return _wait(
-            f"{seen.held} messages are held by workers that do not answer, or were killed",
+            f"{counted(seen.held)} held by workers that do not answer, or were killed",
             f"stop what is left of them warm, and then {_AWS} migrate run --take-held",
         )
     unsaid = [each for each in seen.old_workers if each.tasks is None]

@@ -17,6 +17,7 @@ from celery_aws.migrate.comparison import (
 from celery_aws.migrate.inventory import Inventory
 from celery_aws.migrate.journal import Journal, Passage
 from celery_aws.migrate.messages import Fate
+from celery_aws.migrate.plan_findings import counted
 from celery_aws.migrate.quarantine import Quarantine
 from celery_aws.migrate.result_verification import compare_results
 from celery_aws.migrate.results.found import redis_backend
@@ -159,7 +160,8 @@ def _notes(found: Whereabouts) -> Iterator[str]:
         yield "workers do not say what they have received: what was sent is not followed"
     elif found.unseen and found.waiting:
         yield (
-            f"{len(found.unseen)} messages that were sent have to be among the {found.waiting} of "
+            f"{counted(len(found.unseen))} sent and not received yet have to be among the "
+            f"{found.waiting} of "
             "the queues, which nobody can look into: verify again when workers have received them"
         )
 

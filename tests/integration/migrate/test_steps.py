@@ -1,6 +1,8 @@
 """``migrate plan``, ``status`` and ``verify`` around a run, on a real Redis and the local AWS."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +15,9 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from celery_aws.cli import aws
+from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.quarantine import SUFFIX
+from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, close_control_planes
 from tests.servers import RedisServer
@@ -33,8 +37,15 @@ class Move:
         self.redis = redis
         self.journal = folder / "journal.sqlite"
         self.old = Celery("old", set_as_current=False, broker=redis.url(0), backend=redis.url(1))
-        project.configure(broker_transport_options={"wait_time_seconds": 1})
-        self.new = project.root(task_ignore_result=False)
+        project.configure(
+            task_ignore_result=False,
+            result_backend="celery_aws.migrate:ResultBackend",
+            result_backend_transport_options={
+                "new_backend": project.config["result_backend"],
+                "old_backend": redis.url(1),
+            },
+        )
+        self.new = project.root()
         self.results = Redis(port=redis.port, db=1)
 
     def fill(self) -> list[str]:
@@ -66,9 +77,14 @@ class Move:
         assert ended.exit_code == (0 if found["clean"] else 1)
         return {each["name"]: each["count"] for each in found["differences"]}
 
+    def steps(self) -> list[dict[str, str]]:
+        """Return what ``migrate status`` says in the middle."""
+        found: list[dict[str, str]] = self.json("status", "--timeout", "1", exit_code=1)["steps"]
+        return found
+
     def verdicts(self, *arguments: str) -> dict[str, str]:
         """Return what ``migrate status`` says of each step."""
-        ended = self.run("status", *arguments, "--json")
+        ended = self.run("status", "--timeout", "0.5", *arguments, "--json")
         found = json.loads(ended.stdout)
         assert ended.exit_code == (0 if found["done"] else 1)
         return {each["name"]: each["verdict"] for each in found["steps"]}
@@ -144,8 +160,6 @@ def test_what_is_missing_is_found_and_named(move: Move) -> None:
 
 
 def _source(move: Move) -> dict[str, str]:
-    from celery_aws.migrate.journal import Journal
-
     journal = Journal(move.journal)
     try:
         passage = journal.passage()
@@ -163,19 +177,40 @@ def test_the_steps_of_a_migration(move: Move) -> None:
     assert before["producers"] == "unknown"
     assert before["results"] == "wait"
     assert move.run("run", "--yes").exit_code == 0
-    with move.project.worker(
-        pool="threads",
-        config={"task_ignore_result": False},
-    ) as worker:
+    with move.project.worker(pool="threads"):
         for task_id in ids[:15]:
             move.new.AsyncResult(task_id).get(timeout=PATIENCE_SECONDS)
         assert move.project.wait_for_messages((0, 0)) == (0, 0)
         found = move.json("verify")
         assert (found["begun"], found["waiting"], found["moved"]) == (15, 1, {"sent": 16})
-        after = move.verdicts("--watch", "1")
-        assert worker.running
-    assert {name for name, verdict in after.items() if verdict != "go"} == {
-        # The new worker has one result backend.
-        "result-backend",
-        "verified",
-    }
+        assert set(move.verdicts("--watch", "1").values()) == {"go"}
+
+
+def worked(move: Move, **changes: str) -> WorkerProcess:
+    """An old worker on Redis, which hears of no other broker."""
+    return WorkerProcess(
+        "tests.integration.migrate.redis.worked",
+        directory=Path(__file__).parents[3],
+        name="old@%h",
+        environment={**os.environ, "OLD_BROKER": move.redis.url(0), **changes},
+        pool="threads",
+        concurrency=1,
+    )
+
+
+def test_old_workers_are_seen_whether_they_answer_or_not(move: Move) -> None:
+    with worked(move):
+        busy = move.old.send_task("old.sleep", (0,), countdown=3_600)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while move.verdicts()["old-workers-idle"] != "wait":
+            assert time.monotonic() < deadline, busy.id
+        found = {each["name"]: each for each in move.steps()}
+    assert found["old-workers-gone"]["verdict"] == "wait"
+    assert "still there: old@" in found["old-workers-gone"]["why"]
+    assert "1 task with old@" in found["old-workers-idle"]["why"]
+    # In the middle of a cutover: it hears commands on the old side, and answers on the new one.
+    with worked(move, CELERY_BROKER_WRITE_URL=move.redis.url(5)):
+        found = {each["name"]: each for each in move.steps()}
+    assert found["old-workers-gone"]["verdict"] == "wait"
+    assert "none answers, but" in found["old-workers-gone"]["why"]
+    assert found["producers"]["verdict"] == "unknown"
