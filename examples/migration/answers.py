@@ -14,7 +14,7 @@ from examples.migration.orders import Order
 _PATIENCE_SECONDS = 120.0
 
 
-def right_answers(orders: Sequence[Order], variables: Mapping[str, str]) -> list[str]:
+def wrong_answers(orders: Sequence[Order], variables: Mapping[str, str]) -> list[str]:
     """Return what is wrong or missing, asked for by a process with other settings than this one.
 
     Args:

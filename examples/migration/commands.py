@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from celery_aws.local.output import ProcessOutput, spawn
+from celery_aws.local.output import spawn
 from examples.migration import screen
 from examples.migration.fleet import APP, ROOT, STAGES, Fleet
 
@@ -21,16 +21,14 @@ class CommandFailedError(Exception):
 
 
 class Shell:
-    """Runs commands with the settings of the new side.
+    """Runs commands with the settings of the new side, in a folder where the journal will be.
 
     Args:
         fleet: whose they are.
-        journal: of the migration.
     """
 
-    def __init__(self, fleet: Fleet, journal: Path) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._journal = journal
 
     def migrate(self, *words: str, codes: Collection[int] = (0,)) -> str:
         """Run a command of ``celery aws migrate`` and return its standard output."""
@@ -45,8 +43,8 @@ class Shell:
         screen.command(("celery", "-A", "shop", *words))
         ended = subprocess.run(
             _command(words),
-            cwd=ROOT,
-            env={**os.environ, **self._fleet.variables(stage)},
+            cwd=self._fleet.scratch,
+            env=self._variables(stage),
             capture_output=True,
             text=True,
             timeout=_PATIENCE_SECONDS,
@@ -61,17 +59,20 @@ class Shell:
         """Begin a command of ``celery aws migrate`` that runs until it is stopped."""
         whole = self._migrate(words)
         screen.command(("celery", "-A", "shop", *whole, "&"))
-        return Following(_command(whole), self._fleet.variables("aws"))
+        return Following(_command(whole), self._variables("aws"), self._fleet.scratch)
+
+    def _variables(self, stage: str) -> dict[str, str]:
+        return {**os.environ, **self._fleet.variables(stage), "PYTHONPATH": _python_path()}
 
     def _migrate(self, words: Sequence[str]) -> list[str]:
-        return ["aws", "migrate", *words, *OLD, "--journal", str(self._journal)]
+        return ["aws", "migrate", *words, *OLD]
 
 
 class Following:
     """A command that runs beside what follows."""
 
-    def __init__(self, command: Sequence[str], variables: dict[str, str]) -> None:
-        self._process, self._output = self._start(command, variables)
+    def __init__(self, command: Sequence[str], variables: dict[str, str], folder: Path) -> None:
+        self._process, self._output = spawn("follow", command, variables, directory=folder)
 
     @property
     def running(self) -> bool:
@@ -96,11 +97,9 @@ class Following:
         self._process.kill()
         self._process.wait()
 
-    @staticmethod
-    def _start(
-        command: Sequence[str], variables: dict[str, str]
-    ) -> "tuple[subprocess.Popen[str], ProcessOutput]":
-        return spawn("follow", command, {**os.environ, **variables}, directory=ROOT)
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 
 def _command(words: Sequence[str]) -> list[str]:

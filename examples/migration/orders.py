@@ -13,6 +13,9 @@ from examples.migration.tasks import add, declined, flaky, slow, total
 #: A task that shall still wait when the rehearsal is over.
 FAR_SECONDS = 2 * 86_400
 
+#: The kind of such tasks.
+FAR = "eta in 2 days"
+
 #: Long enough for its worker to be stopped in between.
 REVOKED_SECONDS = 40
 
@@ -167,7 +170,7 @@ KINDS: Mapping[str, Callable[[Any, int], Order]] = {
     "group": _grouped,
     "chord": _chorded,
     "eta in 3 s": _later,
-    "eta in 2 days": _much_later,
+    FAR: _much_later,
     "revoked": _revoked,
     "failing": _failing,
 }

@@ -2,24 +2,24 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import redis
 
 from examples.migration import orders, screen, verdict
-from examples.migration.answers import right_answers
+from examples.migration.answers import wrong_answers
 from examples.migration.commands import Shell
 from examples.migration.fleet import Fleet
-from examples.migration.ledger import Ledger
-from examples.migration.orders import Order
+from examples.migration.ledger import Execution, Ledger
+from examples.migration.orders import FAR, Order
 
 #: Seconds of business as usual between two steps.
 QUIET_SECONDS = 6.0
 
 #: Seconds between two orders when all come at once.
-RUSH_SECONDS = 0.05
+RUSH_SECONDS = 0.02
 
 #: Seconds until all that was ordered has run; far more than it takes.
 PATIENCE_SECONDS = 120.0
@@ -41,7 +41,7 @@ class Story:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._ledger = Ledger(fleet.ledger)
-        self._shell = Shell(fleet, fleet.scratch / "journal.sqlite")
+        self._shell = Shell(fleet)
         self._killed = verdict.Killed(worker="", at=0.0)
 
     def tell(self) -> Mapping[str, bool]:
@@ -113,7 +113,7 @@ class Story:
         second = self._shell.migrate("run", "--yes", "--json")
         screen.step("10. both sides are compared")
         self._shell.migrate("verify")
-        self._shell.migrate("status", codes=FINDINGS)
+        self._shell.migrate("status", "--watch", "3")
         return {
             "everything ended in time": all_ran,
             "a second run sends nothing": json.loads(second)["messages"]["sent"] == 0,
@@ -156,22 +156,34 @@ class Story:
         lines = verdict.judged(ordered, runs, self._killed)
         screen.step("what came of it")
         screen.executions(lines)
+        strangers = verdict.strangers(ordered, runs)
         answered = [line for line in self._ledger.lines() if line["event"] == "answered"]
-        wrong = right_answers(ordered, self._fleet.variables("aws"))
+        bodies = [each.body for each in ordered if each.body]
+        wrong = wrong_answers(ordered, self._fleet.variables("aws"))
+        answers = sum(len(each.answers) for each in ordered)
+        later = sum(each.kind == FAR for each in ordered)
         left = self._left_in_redis()
         return {
             "every task ran, and none twice but for the killed worker's": all(
                 line.good for line in lines.values()
             ),
-            f"nothing ran that nobody ordered ({len(verdict.strangers(ordered, runs))})": not (
-                verdict.strangers(ordered, runs)
+            f"each of {len(bodies)} chord bodies was called once": all(
+                len(runs.get(Execution(body), ())) == 1 for body in bodies
             ),
-            f"all of {len(answered)} customers who waited got the right answer": all(
+            f"nothing ran that nobody ordered{_shown(strangers)}": not strangers,
+            f"each of {later} tasks for the day after tomorrow is in the schedule": (
+                later == self._parked()
+            ),
+            f"each of {len(answered)} customers who waited got the right answer": all(
                 line["right"] for line in answered
             ),
-            f"every result is in DynamoDB, and right {wrong[:3] or ''}": not wrong,
-            f"Redis has no message left {left or ''}": not left,
+            f"each of {answers} results is in DynamoDB, and right{_shown(wrong)}": not wrong,
+            f"Redis has no message left{_shown(left)}": not left,
         }
+
+    def _parked(self) -> int:
+        counts = self._shell.run("aws", "schedule", "counts", "--json")
+        return int(json.loads(counts)["total"])
 
     def _left_in_redis(self) -> list[str]:
         found = [
@@ -185,3 +197,7 @@ class Story:
     @cached_property
     def _redis(self) -> Any:
         return redis.Redis.from_url(self._fleet.redis_url)
+
+
+def _shown(found: Sequence[object]) -> str:
+    return f": {', '.join(map(str, found[:3]))}" if found else ""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.worker
 
 #: Messages and kills of each trial, and kills in all.
 SIZES = [
-    pytest.param((200, 4), 2, id="short"),
+    pytest.param((200, 3), 2, id="short"),
     pytest.param((1_000, 12), soak_rounds(300), marks=pytest.mark.soak, id="long"),
 ]
 
