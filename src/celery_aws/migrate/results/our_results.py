@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from celery_aws.core.attributes import Item, item_bytes, text_of
+from celery_aws.errors import TableNotFoundError
 from celery_aws.migrate.results.redis_results import Kind
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.chord_items import is_ours
@@ -58,7 +59,12 @@ class OurResults:
         """
         start: Item | None = None
         while True:
-            page = self._store.service.scan(self._store.table, start_after=start)
+            try:
+                page = self._store.service.scan(self._store.table, start_after=start)
+            except TableNotFoundError:
+                if self._store.creates_table:
+                    return  # with the first result
+                raise
             now = self._store.clock.now()
             for item in page.items:
                 named = None if is_expired(item, now) else self._named(item)

@@ -9,7 +9,7 @@ from celery import states
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
 
-from celery_aws.migrate.results import ResultTally, copy_results
+from celery_aws.migrate.results import ResultTally, copy_results, result_inventory
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, store
 
@@ -85,3 +85,10 @@ def test_a_client_that_waits_at_redis_hears_of_it(old: Any, new: Any) -> None:
     copy_results(new, old)
     waiting.join(20)
     assert answers == ["answer"]
+
+
+def test_a_table_that_no_result_has_made_yet_is_empty(old: Any, new: Any) -> None:
+    assert copy_results(new, old) == ResultTally()
+    found = result_inventory(new)
+    assert found is not None
+    assert dict(found.results) == {}
