@@ -111,7 +111,6 @@ def move_messages(crossing: Crossing, moving: Moving, path: Path, tally: Tally) 
         passage = journal.begin(
             source=crossing.inventory.source,
             target=crossing.target_address,
-            name=run,
             now=_CLOCK.now(),
         )
         order = Order(

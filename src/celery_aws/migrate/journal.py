@@ -95,7 +95,8 @@ class Passage:
 
     Attributes:
         number: from 1.
-        name: unique among all passages of all journals.
+        name: what the marks of its messages say: its number, unless told. Not a random one: in a run
+            whose journal was lost, second copies are to be known all the same.
         source: where from, without secrets.
         target: where to, likewise.
         began: when its first run began; aware, UTC.
@@ -167,19 +168,20 @@ class Journal:
             began=datetime.fromisoformat(began),
         )
 
-    def begin(self, *, source: str, target: str, name: str, now: datetime) -> Passage:
+    def begin(self, *, source: str, target: str, now: datetime, name: str | None = None) -> Passage:
         """Go on with the passage that is under way, or begin one if that goes elsewhere.
 
         Args:
             source: where from, without secrets.
             target: where to, likewise.
-            name: of the passage if it is a new one.
             now: when that is; aware.
+            name: of the passage if it is a new one; None is its number.
         """
         latest = self.passage()
         if latest is not None and (latest.source, latest.target) == (source, target):
             return latest
         number = 1 if latest is None else latest.number + 1
+        name = str(number) if name is None else name
         self._database.execute(
             "INSERT INTO passage VALUES (?, ?, ?, ?, ?)", (number, name, source, target, _text(now))
         )

@@ -109,6 +109,16 @@ def test_a_passage_goes_on_until_somebody_moves_elsewhere(path: Path) -> None:
     assert same.fates(["a"]) == {}
 
 
+def test_a_passage_is_named_by_its_number_whoever_keeps_the_journal(path: Path) -> None:
+    journal = found(path)
+
+    names = [
+        journal.begin(source=source, target="t", now=NOW).name for source in ("a", "a", "b", "a")
+    ]
+
+    assert names == ["1", "1", "2", "3"]
+
+
 def test_times_are_kept_in_utc(path: Path) -> None:
     journal = opened(path)
     elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
