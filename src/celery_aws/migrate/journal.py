@@ -95,8 +95,8 @@ class Passage:
 
     Attributes:
         number: from 1.
-        name: what the marks of its messages say: its number, unless told. Not a random one: in a run
-            whose journal was lost, second copies are to be known all the same.
+        name: what the marks of its messages say: its number, unless told. Nothing random: where a
+            journal was lost, second copies are to be known all the same.
         source: where from, without secrets.
         target: where to, likewise.
         began: when its first run began; aware, UTC.
