@@ -128,6 +128,7 @@ class Journal:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._database.executescript(_SCHEMA)
         except (OSError, sqlite3.DatabaseError) as error:
+            self.close()
             raise ConfigurationError(
                 f"the journal {path} cannot be opened: {error}", where="--journal"
             ) from error
