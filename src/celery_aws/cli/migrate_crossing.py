@@ -144,6 +144,7 @@ def _sides(crossing: Crossing, moving: Moving, passage: Passage) -> Sides:
             queues=crossing.destinations.moved,
             run=name,
             take_held=moving.take_held,
+            even_if_alive=moving.even_if_alive,
             management_url=crossing.management_url,
         ),
         target=lambda name: target_of(crossing.target, name, passage=passage.name),

@@ -21,6 +21,7 @@ class Moving:
         per_second: messages, and results, at most; None is no limit.
         follow: go on when nothing is left.
         take_held: take what workers hold, too.
+        even_if_alive: do so although a worker may be alive.
         yes: do not ask.
         as_json: print JSON.
         messages: move messages.
@@ -31,6 +32,7 @@ class Moving:
     per_second: float | None
     follow: bool
     take_held: bool
+    even_if_alive: bool
     yes: bool
     as_json: bool
     messages: bool
@@ -85,6 +87,12 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
         "them is alive.",
     ),
     click.option(
+        "--even-if-alive",
+        is_flag=True,
+        help="Do not refuse --take-held: you know that no worker of the old app is alive, and "
+        "what answers or listens is something else. What a live worker holds would run twice.",
+    ),
+    click.option(
         "--follow",
         is_flag=True,
         help="When nothing is left, wait for more, until SIGINT or SIGTERM.",
@@ -116,6 +124,7 @@ def moving_options(command: Command) -> Command:
         per_second: float | None,
         follow: bool,
         take_held: bool,
+        even_if_alive: bool,
         no_results: bool,
         only_results: bool,
         yes: bool,
@@ -124,11 +133,14 @@ def moving_options(command: Command) -> Command:
     ) -> Any:
         if only_results and (no_results or follow or take_held):
             raise click.UsageError("--only-results moves no messages: leave out the others")
+        if even_if_alive and not take_held:
+            raise click.UsageError("--even-if-alive says something of --take-held only")
         moving = Moving(
             threads=threads,
             per_second=per_second,
             follow=follow,
             take_held=take_held,
+            even_if_alive=even_if_alive,
             yes=yes,
             as_json=as_json,
             messages=not only_results,

@@ -50,7 +50,7 @@ SIDES: Mapping[str, Side] = {
     ),
 }
 
-_RABBITMQ, _AWS = "amqp", "aws"
+_REDIS, _RABBITMQ, _AWS = "redis", "amqp", "aws"
 
 
 def driver_of(app: Any) -> str:
@@ -81,6 +81,7 @@ def source_of(
     queues: Mapping[AmqpQueue, AmqpQueue],
     run: str,
     take_held: bool = False,
+    even_if_alive: bool = False,
     management_url: str | None = None,
 ) -> Source:
     """Return a source of an app's messages; each thread needs one of its own.
@@ -90,13 +91,18 @@ def source_of(
         queues: old names to new names; others are not touched.
         run: name of this run and thread, unique.
         take_held: take what its workers have received and not acknowledged, too.
+        even_if_alive: on Redis, do so although a worker may be alive.
         management_url: of RabbitMQ's HTTP API.
 
     Raises:
         UnsupportedError: nothing can be moved from there.
     """
     driver = driver_of(app)
-    options = {"management_url": management_url} if driver == _RABBITMQ else {}
+    options: dict[str, Any] = {}
+    if driver == _RABBITMQ:
+        options["management_url"] = management_url
+    elif driver == _REDIS:
+        options["even_if_alive"] = even_if_alive
     make = _named(SIDES[driver].source)
     return cast("Source", make(app, queues=queues, run=run, take_held=take_held, **options))
 

@@ -38,7 +38,7 @@ class Move:
         self.new = Celery("new", set_as_current=False)
         self.new.conf.update(environment.celery_config())
         self.old = old_app(broker_url=redis.url(), result_backend=redis.url(1))
-        self.server = redis_client.Redis.from_url(redis.url())
+        self.server: Any = redis_client.Redis.from_url(redis.url())
 
     def publish(self, count: int, **options: Any) -> None:
         with self.old.connection_for_write() as connection, connection.Producer() as producer:
@@ -232,3 +232,42 @@ def test_two_sides_of_one_kind_are_a_mistake(move: Move) -> None:
 
         assert ended.exit_code == 2
         assert "-A" in ended.stderr
+
+
+def hold(move: Move) -> None:
+    """Let the next message be held by a worker that was killed."""
+    with move.old.connection_for_read() as connection:
+        channel = connection.default_channel
+        message = channel.basic_get("celery")
+        assert message is not None
+        # A process that is no more gives nothing back.
+        channel.qos.restore_at_shutdown = False
+        channel.qos._delivered.clear()
+
+
+def test_what_killed_workers_held_is_moved_when_asked_for(move: Move) -> None:
+    move.publish(3)
+    hold(move)
+
+    first = move.run("run", "--yes", "--no-results")
+    report = move.report("run", "--take-held")
+
+    assert "messages: 2 sent" in first.stdout
+    assert "1 message(s) are held by old workers" in first.stderr
+    assert report["messages"] == numbers(sent=1)
+    assert not move.server.exists("unacked")
+
+
+def test_what_somebody_may_still_hold_is_taken_only_on_his_word(move: Move) -> None:
+    move.publish(1)
+    hold(move)
+    arguments = ("--take-held", "--ask-seconds", "0.1", "--yes", "--no-results")
+    with move.server.pubsub() as worker:
+        worker.subscribe("/0.celery.pidbox")
+        assert worker.get_message(timeout=PATIENCE_SECONDS) is not None
+        refused = move.run("run", *arguments)
+        taken = move.run("run", *arguments, "--even-if-alive")
+
+    assert (refused.exit_code, taken.exit_code) == (1, 0)
+    assert "--even-if-alive" in refused.stderr
+    assert "messages: 1 sent" in taken.stdout

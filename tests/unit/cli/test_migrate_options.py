@@ -35,6 +35,7 @@ def test_nothing_said_is_everything_and_no_thread_beside() -> None:
             per_second=None,
             follow=False,
             take_held=False,
+            even_if_alive=False,
             yes=False,
             as_json=False,
             messages=True,
@@ -83,6 +84,7 @@ def test_urls_with_passwords_may_come_from_the_environment() -> None:
         (["--threads", "0"], "--threads"),
         (["--only-results", "--no-results"], "--only-results"),
         (["--only-results", "--follow"], "--only-results"),
+        (["--even-if-alive"], "--take-held"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:

@@ -80,7 +80,7 @@ def refuse_if_alive(app: Any, server: RedisServer) -> None:
         f"{server.source}: old workers are alive{who} ({seen}). What they hold they finish, or "
         "give back when they are stopped warm (SIGTERM): stop them first. If these are workers of "
         "another app in the same database, and all of this one's are gone, say so "
-        "(even_if_alive): tasks that are running would run twice",
+        "(--even-if-alive): tasks that are running would run twice",
         names=signs.names,
     )
 
