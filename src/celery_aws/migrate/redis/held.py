@@ -45,13 +45,13 @@ class HeldMessages:
     def __init__(self, server: RedisServer) -> None:
         self._server = server
         self._bindings: dict[str, list[StoredBinding]] = {}
+        self._scan = self.each()
 
     def each(self) -> Iterator[HeldMessage]:
         """Yield all of them, each at least once. A command a page, and one an exchange."""
-        client, key = self._server.client, self._server.layout.key(self._server.layout.unacked)
         cursor = 0
         while True:
-            cursor, page = client.hscan(key, cursor, count=PAGE)
+            cursor, page = self._server.client.hscan(self._key(), cursor, count=PAGE)
             for tag, value in page.items():
                 entry = read_held(value)
                 yield HeldMessage(tag=tag, entry=entry, queues=self._queues_of(entry))
@@ -59,37 +59,53 @@ class HeldMessages:
                 return
 
     def take(self, queues: Mapping[AmqpQueue, AmqpQueue], claims: Claims, most: int) -> list[Entry]:
-        """Claim up to ``most`` of those that belong to these queues; a transaction each."""
-        taken: list[Entry] = []
-        for held in self.each():
-            if len(taken) >= most:
-                break
-            if held.queues and queues.keys() >= set(held.queues):
-                taken += self._moved(held, claims)
-        return claims.labelled(taken) if taken else []
+        """Claim up to ``most`` of those that belong to these queues; one transaction.
 
-    def _moved(self, held: HeldMessage, claims: Claims) -> Sequence[Entry]:
-        """Move one from the hash to the claimed ones, unless it is gone meanwhile."""
-        key = self._server.layout.key(self._server.layout.unacked)
-        index = self._server.layout.key(self._server.layout.unacked_index)
+        More than that if a message belongs to several queues.
+        """
+        found: list[HeldMessage] = []
+        while len(found) < most and (held := next(self._scan, None)) is not None:
+            if held.queues and queues.keys() >= set(held.queues):
+                found.append(held)
+        if not found:
+            self._scan = self.each()
+            return []
+        return claims.labelled(self._moved(found, claims))
+
+    def _moved(self, messages: Sequence[HeldMessage], claims: Claims) -> list[Entry]:
+        """Move messages from the hash to the claimed ones, but for those that are gone meanwhile.
+
+        None if others change the hash all the time: they are found again.
+        """
         for _ in range(_ATTEMPTS):
             with self._server.client.pipeline() as pipe:
                 try:
-                    pipe.watch(key)
-                    entry = read_held(pipe.hget(key, held.tag) or b"")
-                    if entry is None:
-                        return []
-                    claimed = [self._entry(entry, queue) for queue in held.queues]
-                    pipe.multi()
-                    pipe.hdel(key, held.tag)
-                    pipe.zrem(index, held.tag)
-                    for each in claimed:
-                        claims.put(pipe, each)
+                    pipe.watch(self._key())
+                    claimed = self._add_moves(pipe, messages, claims)
                     pipe.execute()
                 except exceptions.WatchError:
                     continue
                 return claimed
         return []
+
+    def _add_moves(self, pipe: Any, messages: Sequence[HeldMessage], claims: Claims) -> list[Entry]:
+        """Add the moves of those messages that are still there to a transaction."""
+        index = self._server.layout.key(self._server.layout.unacked_index)
+        values = pipe.hmget(self._key(), [each.tag for each in messages])
+        pipe.multi()
+        claimed: list[Entry] = []
+        for each, value in zip(messages, values, strict=True):
+            held = None if value is None else read_held(value)
+            if held is not None:
+                claimed += [self._entry(held, queue) for queue in each.queues]
+                pipe.hdel(self._key(), each.tag)
+                pipe.zrem(index, each.tag)
+        for entry in claimed:
+            claims.put(pipe, entry)
+        return claimed
+
+    def _key(self) -> str:
+        return self._server.layout.key(self._server.layout.unacked)
 
     def _entry(self, held: HeldEntry, queue: AmqpQueue) -> Entry:
         return Entry(stored=held.restored(), waiting=self._list_of(held, queue))

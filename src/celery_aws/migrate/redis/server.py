@@ -148,7 +148,7 @@ class RedisServer:
             remedy = "Check user and password of the old broker's URL"
         elif _is_cross_slot(error):
             return self._no_hash_tag(error)
-        elif isinstance(error, exceptions.OutOfMemoryError):
+        elif "maxmemory" in text:
             remedy = "It is full: raise maxmemory, which claiming a message needs a little of"
         else:
             remedy = "Nothing was taken by this command"

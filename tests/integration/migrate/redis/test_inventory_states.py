@@ -277,7 +277,7 @@ STATES = [
         name="unacked that lead nowhere",
         make=held_from_nowhere,
         waiting={"video": {}, "all": {}},
-        others={"unacked": True, "binding": False},
+        others={"unacked": True},
     ),
     State(name="unacked_mutex", make=being_restored, waiting={"celery": {}}),
     State(name="restored", make=restored_at_shutdown, waiting={"celery": {0: 1}}, moved=1),
@@ -361,7 +361,12 @@ def test_a_state_is_told_and_only_messages_are_moved(redis: RedisServer, state: 
         others = {kind: blocks for kind, blocks in kinds(found.others).items() if kind != "binding"}
         if "binding" in state.others:
             others["binding"] = kinds(found.others)["binding"]
-        assert {count.queue: dict(count.waiting) for count in found.queues} == state.waiting
+        # Celery 5.5 adds the default queue to those that an app declares.
+        assert {
+            count.queue: dict(count.waiting)
+            for count in found.queues
+            if count.waiting or count.queue in state.waiting
+        } == state.waiting
         assert {count.queue: count.held for count in found.queues if count.held} == state.held
         assert others == state.others
         assert [each.kind for count in found.queues for each in count.troubles] == state.troubles
