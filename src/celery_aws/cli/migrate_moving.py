@@ -22,6 +22,7 @@ class Moving:
         follow: go on when nothing is left.
         take_held: take what workers hold, too.
         even_if_alive: do so although a worker may be alive.
+        even_if_alive: take it although workers seem to be alive.
         yes: do not ask.
         as_json: print JSON.
         messages: move messages.
@@ -81,6 +82,12 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option("--only-results", is_flag=True, help="Copy results, and move no messages."),
     click.option("--no-results", is_flag=True, help="Move messages, and copy no results."),
     click.option(
+        "--even-if-alive",
+        is_flag=True,
+        help="With --take-held from Redis: it is not refused. Right if those that live are workers "
+        "of another app in the same database; what runs would run twice.",
+    ),
+    click.option(
         "--take-held",
         is_flag=True,
         help="Take also what workers have received and not acknowledged. Refused while any of "
@@ -135,6 +142,7 @@ def moving_options(command: Command) -> Command:
             raise click.UsageError("--only-results moves no messages: leave out the others")
         if even_if_alive and not take_held:
             raise click.UsageError("--even-if-alive says something of --take-held only")
+            raise click.UsageError("--even-if-alive is for --take-held")
         moving = Moving(
             threads=threads,
             per_second=per_second,

@@ -49,7 +49,7 @@ def test_all_of_it_arrives() -> None:
         *("--from", "redis://:secret@one/0", "--from-config", "old.py:CELERY"),
         *("--results-from", "redis://:secret@one/1", "--queue", "a", "--queue", "b=c"),
         *("--management-url", "http://u:secret@one", "--journal", "j", "--threads", "4"),
-        *("--rate", "0.5", "--take-held", "--follow", "--no-results"),
+        *("--rate", "0.5", "--take-held", "--even-if-alive", "--follow", "--no-results"),
     )
 
     old, moving = told
@@ -63,7 +63,7 @@ def test_all_of_it_arrives() -> None:
     )
     assert isinstance(moving, Moving)
     assert (moving.threads, moving.per_second, moving.follow) == (4, 0.5, True)
-    assert (moving.take_held, moving.results) == (True, False)
+    assert (moving.take_held, moving.even_if_alive, moving.results) == (True, True, False)
     assert "secret" not in repr(old)
 
 
@@ -89,3 +89,7 @@ def test_urls_with_passwords_may_come_from_the_environment() -> None:
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
     assert words in run(*arguments, exit_code=2)
+
+
+def test_workers_may_live_only_where_what_they_hold_is_asked_for() -> None:
+    assert "--take-held" in run("--even-if-alive", exit_code=2)
