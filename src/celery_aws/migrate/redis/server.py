@@ -30,6 +30,10 @@ RIGHTS = (
     "+expire +pttl +publish ~* &*"
 )
 
+#: How long a connection, and an answer, are waited for, unless the old app's transport options say
+#: it. kombu waits for ever, and so would a migration of which a firewall has forgotten.
+TIMEOUTS_SECONDS = {"socket_connect_timeout": 10.0, "socket_timeout": 30.0}
+
 _FORBIDDEN = (exceptions.NoPermissionError,)
 _REFUSED = (exceptions.AuthenticationError,)
 _LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
@@ -76,6 +80,10 @@ class RedisServer:
             return self
         self.close()
         self._connection = old_connection(self._app)
+        self._connection.transport_options = {
+            **TIMEOUTS_SECONDS,
+            **self._connection.transport_options,
+        }
         with self.answering():
             self.channel = self._connection.channel()
             self.layout = _layout_of(self.channel)

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +11,7 @@ from celery_aws.errors import BrokerLostError, RunIsAliveError
 from celery_aws.migrate.messages import Carried
 from celery_aws.migrate.redis.layout import DEFAULT_SEPARATOR
 from celery_aws.migrate.redis.owners import Owner
+from celery_aws.migrate.redis.server import TIMEOUTS_SECONDS
 from celery_aws.migrate.redis.source import RedisSource
 from celery_aws.names import AmqpQueue
 from tests.integration.migrate.redis.old_side import (
@@ -299,3 +302,20 @@ def test_a_server_that_is_gone_is_a_connection_error(redis: RedisServer) -> None
 
     with pytest.raises(BrokerLostError, match="does not answer"):
         source_of(app).claim(1)
+
+
+def test_a_server_that_hangs_is_not_waited_for_for_ever(redis: RedisServer) -> None:
+    source = source_of(app_on(redis.url()))
+    source.claim(1)
+    assert source._server.channel.socket_timeout == TIMEOUTS_SECONDS["socket_timeout"]
+    options = {"socket_timeout": 0.5}
+    impatient = source_of(app_on(redis.url(), broker_transport_options=options))
+    impatient.claim(1)
+
+    os.kill(redis.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BrokerLostError, match="Timeout"):
+            impatient.claim(1)
+    finally:
+        os.kill(redis.pid, signal.SIGCONT)
+    assert impatient.claim(1) == []
