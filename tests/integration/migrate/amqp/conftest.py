@@ -31,6 +31,8 @@ def make_app(rabbit: VirtualHost) -> Iterator[MakeApp]:
             app = Celery("old", broker=rabbit.url, set_as_current=False)
             # What was sent is there.
             app.conf.update({"broker_transport_options": {"confirm_publish": True}, **settings})
+            # For these, the environment has no say.
+            app.conf.update(broker_read_url=rabbit.url, broker_write_url=rabbit.url)
             stack.callback(app.close)
             return app
 
