@@ -1,6 +1,8 @@
 """Old apps whose broker is a real RabbitMQ, and what real Celery leaves there."""
 
+import gc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -64,7 +66,13 @@ def start_delays(app: Celery) -> None:
     with app.connection_for_write() as connection:
         for queue in app.amqp.queues.values():
             queue(connection.default_channel).declare()
-    DelayedDelivery(SimpleNamespace(app=app)).start(SimpleNamespace(app=app))
+    with warnings.catch_warnings():
+        # kombu 5.5 warns of direct exchanges by a method that is deprecated itself, and Celery 5.5
+        # never closes this connection.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", ResourceWarning)
+        DelayedDelivery(SimpleNamespace(app=app)).start(SimpleNamespace(app=app))
+        gc.collect()
 
 
 def drain(source: Source, *, commit: bool = True) -> list[Claim]:
