@@ -189,8 +189,11 @@ def arrival(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> dateti
     if deaths and isinstance(deaths[0].get("time"), datetime):
         died: datetime = deaths[0]["time"]
         return died.replace(tzinfo=timezone.utc)
-    stamp = properties.get("timestamp")
-    return datetime.fromtimestamp(stamp, timezone.utc) if isinstance(stamp, int) else None
+    try:
+        return datetime.fromtimestamp(properties.get("timestamp", ""), timezone.utc)
+    except (TypeError, ValueError, OverflowError, OSError):
+        # There is none, or it is in milliseconds.
+        return None
 
 
 def _bindings_of(queue: Any) -> Iterable[tuple[Any, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from celery_aws.migrate.amqp.delays import Routes
-from celery_aws.migrate.amqp.line import Line, line_of
+from celery_aws.migrate.amqp.line import Line, LineLostError, line_of
 from celery_aws.migrate.amqp.management import Management
 from celery_aws.migrate.amqp.queue_names import DELAY_QUEUES, OldQueues, is_control, is_delay
 from celery_aws.migrate.amqp.routes import facts_of, management_of, routes_of
@@ -69,6 +69,8 @@ def amqp_inventory(
         counted = [_counted(name, line, seen, queues) for name in _names(seen, queues)]
         delayed = _delayed(line)
         routes = routes_of(seen.old, management) if delayed else None
+    except LineLostError as error:
+        raise error.at(address(app.connection_for_read().as_uri())) from error
     finally:
         line.close()
     present = [each for each in counted if each is not None]

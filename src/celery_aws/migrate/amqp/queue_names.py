@@ -14,7 +14,7 @@ from celery_aws.names import AmqpQueue
 DELAY_QUEUES: Mapping[int, AmqpQueue] = {level: AmqpQueue(level_name(level)) for level in LEVELS}
 
 #: Remote control, replies and events: of processes, and worth nothing without them.
-_CONTROL = re.compile(r".*\.pidbox$|^celeryev(\.|$)|^celeryev_|.*\.reply\..*|^amq\.gen-")
+_CONTROL = re.compile(r".*\.pidbox$|^celeryev(\.|$)|^amq\.gen-")
 
 _MAX_PRIORITY = "x-max-priority"
 

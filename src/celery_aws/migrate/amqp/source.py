@@ -255,6 +255,8 @@ class AmqpSource:
         fresh = self._line.generation != self._generation or self._generation < 0
         if not fresh and self._present:
             return
+        # Not in the middle of a batch: it may take seconds.
+        self._around()
         self._present = [name for name in self._queues if self._line.declared(name) is not None]
         if fresh or self._delayed is None:
             self._delayed = self._delays()

@@ -5,6 +5,7 @@ from celery_aws.errors import ConfigurationError
 from celery_aws.migrate.amqp.inventory import amqp_inventory
 from celery_aws.migrate.amqp.management import ManagementError
 from celery_aws.migrate.inventory import QueueCount, Trouble
+from celery_aws.migrate.old_app import old_app
 from celery_aws.migrate.opening import inventory_of
 from celery_aws.names import AmqpQueue
 from tests.integration.migrate.amqp.conftest import MakeApp, quorum, start_delays, wait_until
@@ -146,6 +147,12 @@ def test_a_wrong_management_url_is_an_error_without_the_password(
         amqp_inventory(app, management_url="http://127.0.0.1:1")
     with pytest.raises(ConfigurationError, match="http://"):
         amqp_inventory(app, management_url="127.0.0.1")
+
+
+def test_no_right_is_an_error_that_says_so(rabbit: VirtualHost) -> None:
+    app = old_app(broker_url=rabbit.url.replace("guest:guest", "guest:wrong-secret"))
+    with pytest.raises(ConfigurationError, match="ACCESS_REFUSED"):
+        amqp_inventory(app)
 
 
 def test_the_user_of_the_broker_is_taken_if_the_url_has_none(

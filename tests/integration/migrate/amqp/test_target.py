@@ -181,10 +181,11 @@ def test_an_eta_waits_where_celery_would_have_put_it(
 def test_a_delay_comes_out_in_its_queue(make_app: MakeApp) -> None:
     app = make_app(task_queues=[quorum("work", "work", key="work.k")])
     target = AmqpTarget(app)
-    # No worker has made the delays.
-    target.send([task("work", eta=datetime.now(timezone.utc) + timedelta(seconds=2.5))])
+    # No worker has made the delays; this does, which may take seconds.
+    target._prepare(AmqpQueue("work"))
+    soon = datetime.now(timezone.utc) + timedelta(seconds=3)
+    assert target.send([task("work", eta=soon)]) == [Sent(message_id="", parked=True)]
     target.close()
-    assert ready(app, "work") == 0
     with app.connection_for_read() as connection:
         got: list[object] = []
         queue = app.amqp.queues["work"]

@@ -61,6 +61,8 @@ def test_arrival_is_the_newest_death_or_the_time_of_publication() -> None:
     assert arrival({"x-death": deaths}, {}) == NOW - timedelta(minutes=1)
     assert arrival({}, {"timestamp": int(NOW.timestamp())}) == NOW
     assert arrival({}, {}) is None
+    milliseconds = int(NOW.timestamp()) * 1000
+    assert arrival({}, {"timestamp": milliseconds}) is None
     assert arrival({"x-death": []}, {}) is None
 
 

@@ -33,7 +33,9 @@ def test_control_queues(name: str) -> None:
     assert is_control(name)
 
 
-@pytest.mark.parametrize("name", ["celery", "celery-events", "pidbox", "mail.reply", "celeryevil"])
+@pytest.mark.parametrize(
+    "name", ["celery", "celery-events", "pidbox", "mail.reply.fast", "celeryev_x"]
+)
 def test_queues_of_tasks(name: str) -> None:
     assert not is_control(name)
 
