@@ -16,7 +16,7 @@ from celery_aws.core.attributes import (
     texts_of,
 )
 from celery_aws.core.chords import Part, Root
-from celery_aws.core.conditions import Condition, LessThan, Missing, Present, all_of, any_of
+from celery_aws.core.conditions import Condition, Equals, LessThan, Missing, Present, all_of, any_of
 from celery_aws.results.items import CHORD_COUNT, TTL, expiry, key_item, timestamp
 
 FORMAT = "chord_format"
@@ -26,6 +26,7 @@ PARTS = "parts"
 CLAIM = "claim"
 DONE = "done"
 NESTED = "nested"
+MOVING = "moving"
 SHARD_PREFIX = "shard_"
 
 #: The format that this package writes.
@@ -72,6 +73,12 @@ def root_item(
     return item
 
 
+def moving_item(key: bytes, *, is_nested: bool, now: datetime, life_seconds: int | None) -> Item:
+    """Return the root of a chord that is being moved here: without a size, it is never complete."""
+    item = root_item(key, size=None, is_nested=is_nested, now=now, life_seconds=life_seconds)
+    return {**item, MOVING: number(1)}
+
+
 def done_item(key: bytes, root: Root, *, now: datetime, life_seconds: int) -> Item:
     """Return what a root becomes when its chord is finished.
 
@@ -109,6 +116,11 @@ def is_done(item: Item) -> bool:
     return DONE in item
 
 
+def is_moving(item: Item) -> bool:
+    """Tell whether not all of a chord that is being moved is here yet."""
+    return number_of(item, MOVING) == 1
+
+
 def is_counter(item: Item) -> bool:
     """Tell whether Celery's own backend began the chord."""
     return CHORD_COUNT in item and FORMAT not in item
@@ -123,6 +135,11 @@ def may_begin(now: datetime) -> Condition:
     """Return when a root may be written: over nothing, and over what is finished or expired."""
     over = LessThan(TTL, number(int(now.timestamp())))
     return any_of(Missing(FORMAT), Present(DONE), over)
+
+
+def is_still_moving() -> Condition:
+    """Return the condition that a chord that is being moved is not here yet."""
+    return Equals(MOVING, number(1))
 
 
 def is_open() -> Condition:

@@ -25,7 +25,7 @@ from celery_aws.core.chords import ROOT, Layout, Part, Root, in_order, part_of
 from celery_aws.core.conditions import Condition, Equals, Missing, all_of, any_of
 from celery_aws.errors import ConditionFailedError, TableNotFoundError
 from celery_aws.results import chord_items
-from celery_aws.results.items import expiry, key_item
+from celery_aws.results.items import expiry, key_item, may_be_copied_over
 from celery_aws.results.retries import Retries
 from celery_aws.results.store import ResultStore
 from celery_aws.table.batches import delete_batches, read_batches
@@ -166,6 +166,50 @@ class ChordLedger:
         root = chord_items.root_of(found)
         return self._claim(key, root) if root.is_complete else Outcome.NOTHING
 
+    def begin_move(self, key: bytes, *, is_nested: bool) -> None:
+        """Begin to move a chord here, if it is not here. One PutItem."""
+        now = self.store.clock.now()
+        item = chord_items.moving_item(
+            key, is_nested=is_nested, now=now, life_seconds=self.life_seconds
+        )
+        try:
+            self.store.put_new(item, condition=may_be_copied_over(None, now))
+        except ConditionFailedError:
+            logger.debug("chord %r: it is here, or was", key)
+
+    def take_in(self, key: bytes, parts: Iterable[Part]) -> bool:
+        """Add parts that returned elsewhere; tell whether the chord is still open.
+
+        Unlike :meth:`record` it never claims the chord. Costs one UpdateItem for all in the root,
+        and two for each shard.
+        """
+        shards: dict[str, list[Part]] = {}
+        for part in parts:
+            shards.setdefault(Layout().shard_of(part), []).append(part)
+        try:
+            for shard, members in shards.items():
+                self._take_in(key, shard, [part.member for part in members])
+        except ConditionFailedError:
+            return False
+        return True
+
+    def end_move(self, key: bytes, size: int) -> None:
+        """Say how many parts a chord has whose parts have been taken in. One UpdateItem."""
+        put = {chord_items.SIZE: number(size), chord_items.MOVING: number(0)}
+        try:
+            self._update(key, put=put, condition=chord_items.is_open())
+        except ConditionFailedError:
+            logger.debug("chord %r: finished meanwhile", key)
+
+    def give_up_move(self, key: bytes) -> None:
+        """Forget a chord that is not moved after all. One DeleteItem."""
+        try:
+            self.store.service.delete_item(
+                self.store.table, key_item(key), condition=chord_items.is_still_moving()
+            )
+        except ConditionFailedError:
+            logger.debug("chord %r: it is here", key)
+
     def parts(self, claim: Claim) -> list[Part]:
         """Return the parts of a claimed chord, in order.
 
@@ -225,6 +269,14 @@ class ChordLedger:
             clock=self.store.clock,
             random=self.store.random,
         )
+
+    def _take_in(self, key: bytes, shard: str, members: list[str]) -> None:
+        include = {chord_items.PARTS: members}
+        if shard == ROOT:
+            self._update(key, include=include, condition=chord_items.is_open())
+            return
+        item = self._update(chord_items.shard_key(key, shard), include=include)
+        self._tell(key, shard, len(texts_of(item, chord_items.PARTS)))
 
     def _count(self, key: bytes, part: Part, shard: str) -> int:
         """Write a part into its shard, and return how many that has."""

@@ -21,6 +21,7 @@ from celery.exceptions import BackendStoreError, ChordError
 from celery.result import AsyncResult, GroupResult, ResultBase
 from kombu.utils.encoding import ensure_bytes
 
+from celery_aws.core.attributes import Item
 from celery_aws.core.chords import Part, layout_of, load_layout
 from celery_aws.errors import AwsError
 from celery_aws.results.chord_end import LAYOUT, ChordEnd
@@ -179,10 +180,9 @@ class Chords(CountedChords):
         )
         return outcome
 
-    def knows_chord(self, group_id: str) -> bool:
-        """Tell whether a chord began here, be it finished or not. One GetItem."""
-        found = self.retries.of_store(lambda: self.store.item(self._chord_key(group_id)))
-        return found is not None
+    def chord_root(self, group_id: str) -> Item | None:
+        """Return the root of a chord, finished or not; None if it is not here. One GetItem."""
+        return self.retries.of_store(lambda: self.store.item(self._chord_key(group_id)))
 
     def lose_part(self, request: Any, error: Exception) -> None:
         """Tell the log and the chord's caller that a part's return could not be recorded."""
@@ -202,12 +202,19 @@ class Chords(CountedChords):
             logger.critical("chord %s: nor could its caller be told: %s", request.group, untold)
 
     def _keep_value(self, request: Any, part: Part, state: str, result: Any) -> None:
-        key = part_key(self._chord_key(request.group), part)
-        meta = {
-            "status": state,
-            "result": self.encode_result(result, state),  # type: ignore[attr-defined]
-            "task_id": part.task_id,
-        }
+        self.keep_part(request.group, part, state, self.encode_result(result, state))  # type: ignore[attr-defined]
+
+    def keep_part(self, group_id: str, part: Part, state: str, encoded_result: Any) -> None:
+        """Keep what a part returned beside its chord, until that is finished. One PutItem.
+
+        Args:
+            group_id: the chord.
+            part: which.
+            state: it ended in.
+            encoded_result: as :meth:`encode_result` returns it.
+        """
+        key = part_key(self._chord_key(group_id), part)
+        meta = {"status": state, "result": encoded_result, "task_id": part.task_id}
         payload = ensure_bytes(self.encode(meta))  # type: ignore[attr-defined]
         self.retries.of_store(
             lambda: self.store.write(key, payload, life_seconds=self.ledger.life_seconds)

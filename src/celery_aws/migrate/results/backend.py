@@ -15,6 +15,7 @@ no I/O. Facts: celery/backends/base.py, what each method of ``Backend`` calls; c
 ``filter_hidden_settings``.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ from celery_aws.results import DynamoDBBackend
 from celery_aws.results.joining import Joining
 from celery_aws.results.read_ahead import Meta
 from celery_aws.results.waiting import Waiting
+
+logger = logging.getLogger(__name__)
 
 #: Makes a side of an app, its name, its URL, its options and settings of its own.
 MakeSide: TypeAlias = Callable[..., Side]
@@ -224,7 +227,7 @@ class ResultBackend(Waiting, Joining, Backend, SyncBackendMixin):
 
     def add_to_chord(self, chord_id: str, result: Any) -> None:
         """Let a chord wait for one more task, where it began. One GetItem more."""
-        self._homes.of(chord_id).backend.add_to_chord(chord_id, result)
+        self._homes.add(chord_id, result)
 
     def mark_as_done(
         self,
@@ -236,7 +239,7 @@ class ResultBackend(Waiting, Joining, Backend, SyncBackendMixin):
     ) -> None:
         """Store what a task returned, and tell the chord that it is a part of.
 
-        A part of a chord costs one GetItem more than where it began.
+        A part of a chord costs one GetItem more than where it began, and two in Redis.
         """
         store: Callable[[], Any] | None = None
         if store_result and not getattr(request, "ignore_result", False):
@@ -250,7 +253,7 @@ class ResultBackend(Waiting, Joining, Backend, SyncBackendMixin):
             if store is not None:
                 store()
             if home is not None:
-                home.backend.on_chord_part_return(request, state, result)
+                self._tell(home, request, state, result)
             return
         self._tell_ours(home, request, state, result, store)
 
@@ -271,10 +274,30 @@ class ResultBackend(Waiting, Joining, Backend, SyncBackendMixin):
         )
 
     def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
-        """Tell a chord that a part of it has ended, where it began. One GetItem more."""
+        """Tell a chord that a part of it has ended, where it began.
+
+        One GetItem more, and two for a chord of Redis.
+        """
         home = self._home_of(request) if request.group else None
         if home is not None:
-            home.backend.on_chord_part_return(request, state, result, **kwargs)
+            self._tell(home, request, state, result, **kwargs)
+
+    def _tell(self, home: Side, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+        home.backend.on_chord_part_return(request, state, result, **kwargs)
+        try:
+            moved = self._homes.moved_from(home, request.group)
+        except (AwsError, BackendStoreError) as error:
+            # Most chords are not moved. Of one that is, the next move finds the part.
+            logger.critical(
+                "chord %s: task %s has returned to the old result backend, and whether the chord "
+                "is still there cannot be said: %s",
+                request.group,
+                request.id,
+                error,
+            )
+            return
+        if moved is not None:
+            moved.backend.on_chord_part_return(request, state, result)
 
     def _home_of(self, request: Any) -> Side | None:
         try:

@@ -5,7 +5,7 @@ is as far or further there, so it may be ended anywhere and run again, beside wo
 both sides, and a second run writes nothing.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -14,15 +14,22 @@ from typing import Any, TypeVar
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.errors import UnsupportedError
 from celery_aws.migrate.results.back_to_redis import BackToRedis
+from celery_aws.migrate.results.chord_moves import ChordMoves, Moved
 from celery_aws.migrate.results.found import redis_backend
 from celery_aws.migrate.results.into_ours import IntoOurs
 from celery_aws.migrate.results.our_results import OurResults
+from celery_aws.migrate.results.redis_chords import MOVED, RETURNED, SIZE, RedisChords
 from celery_aws.migrate.results.redis_results import Kind, RedisResults
 from celery_aws.migrate.results.tally import ResultTally
 from celery_aws.results import our_backend
+from celery_aws.results.chord_items import is_done
 
 #: Keys of one batch.
 BATCH = 100
+
+#: Of the keys of a chord in flight: its size, before and after it was closed, and parts that came
+#: after that.
+_OPEN_SUFFIXES = (SIZE, SIZE + MOVED, RETURNED)
 
 T = TypeVar("T")
 
@@ -36,6 +43,7 @@ def copy_results(
     threads: int = 4,
     rate: float | None = None,
     progress: Progress | None = None,
+    chords: bool = False,
     clock: Clock | None = None,
 ) -> ResultTally:
     """Copy the results of one app's backend into that of another.
@@ -46,6 +54,9 @@ def copy_results(
         threads: how many copy at the same time.
         rate: results a second at most, all threads together; None is as fast as may be.
         progress: is called with what has been done so far, now and then.
+        chords: whether chords in flight in Redis are moved too. Only once every worker has
+            ``celery_aws.migrate:ResultBackend`` (:mod:`celery_aws.migrate.results.chord_moves`);
+            until they are moved they are ended where they are.
         clock: instead of the machine's, for tests.
 
     Raises:
@@ -58,28 +69,78 @@ def copy_results(
     table.
     """
     clock = SystemClock() if clock is None else clock
-    copy, found = _way(old_app, new_app, clock)
-    return copy_batches(copy, found, threads=threads, rate=rate, progress=progress, clock=clock)
+    way = _way(old_app, new_app, clock)
+    tally = copy_batches(
+        way.copy, way.states(), threads=threads, rate=rate, progress=progress, clock=clock
+    )
+    if not chords or way.moves is None:
+        return tally + ResultTally(chords_left=len(way.chords))
+    return tally + _moved(way.moves, way.chords)
 
 
-def _way(old_app: Any, new_app: Any, clock: Clock) -> tuple[Callable[..., ResultTally], Any]:
-    """Return what copies a batch, and what there is to copy."""
+def _moved(moves: ChordMoves, group_ids: Iterable[str]) -> ResultTally:
+    ends = Counter(moves.move(each) for each in group_ids)
+    return ResultTally(chords=ends[Moved.HERE], chords_left=ends[Moved.LEFT] + ends[Moved.STUCK])
+
+
+class _Way:
+    """From where to where.
+
+    Args:
+        copy: copies a batch.
+        found: all that is there.
+        is_open: whether one of a chord's keys is that of one in flight.
+        moves: moves chords, where that can be done.
+
+    Attributes:
+        chords: ids of those in flight, once all states have been read.
+    """
+
+    def __init__(
+        self,
+        copy: Callable[[Sequence[Any]], ResultTally],
+        found: Iterable[Any],
+        *,
+        is_open: Callable[[Any], bool],
+        moves: ChordMoves | None = None,
+    ) -> None:
+        self.copy = copy
+        self.moves = moves
+        self.chords: dict[str, None] = {}
+        self._found = found
+        self._is_open = is_open
+
+    def states(self) -> Iterator[Any]:
+        """Yield what is to be copied: tasks and groups."""
+        for each in self._found:
+            if each.kind is not Kind.CHORD:
+                yield each
+            elif self._is_open(each):
+                self.chords[each.id] = None
+
+
+def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
     theirs, ours = redis_backend(old_app), our_backend(new_app)
     if theirs is not None and ours is not None:
         results = RedisResults(theirs, clock)
-        return IntoOurs(results, ours).copy, _without_chords(results.found())
+        return _Way(
+            IntoOurs(results, ours).copy,
+            results.found(),
+            is_open=lambda key: key.suffix in _OPEN_SUFFIXES,
+            moves=ChordMoves(RedisChords(theirs), ours),
+        )
     ours, theirs = our_backend(old_app), redis_backend(new_app)
     if ours is not None and theirs is not None:
-        return BackToRedis(ours, theirs).copy, _without_chords(OurResults(ours).found())
+        return _Way(
+            BackToRedis(ours, theirs).copy,
+            OurResults(ours).found(),
+            is_open=lambda found: not is_done(found.item),
+        )
     raise UnsupportedError(
         f"results are not copied from {old_app.backend.as_uri()} to {new_app.backend.as_uri()}: "
         "only from redis:// to aws+dynamodb:// and back. Let celery_aws.migrate:ResultBackend "
         "read both until the old ones have expired"
     )
-
-
-def _without_chords(found: Iterable[Any]) -> Iterator[Any]:
-    return (each for each in found if each.kind is not Kind.CHORD)
 
 
 def copy_batches(

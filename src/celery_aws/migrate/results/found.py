@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery_aws.migrate.results.backend import ResultBackend
+from celery_aws.migrate.results.sides import is_on_redis
 
 
 def redis_backend(app: Any) -> Any | None:
@@ -12,9 +13,3 @@ def redis_backend(app: Any) -> Any | None:
     if isinstance(backend, ResultBackend):
         sides = [backend.new.backend, backend.old.backend]
     return next((side for side in sides if is_on_redis(side)), None)
-
-
-def is_on_redis(backend: Any) -> bool:
-    """Tell whether it is Celery's on Redis, by itself or behind a sentinel."""
-    # Without Celery's class, which warns where redis-py is not installed.
-    return hasattr(backend, "connparams") and hasattr(backend, "client")

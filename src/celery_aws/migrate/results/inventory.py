@@ -11,11 +11,11 @@ from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.attributes import binary_of, number_of, text_of
 from celery_aws.migrate.inventory import ResultCount
 from celery_aws.migrate.results.backend import ResultBackend
-from celery_aws.migrate.results.found import is_on_redis
 from celery_aws.migrate.results.our_results import OurItem, OurResults
 from celery_aws.migrate.results.payloads import payload_for
 from celery_aws.migrate.results.redis_chords import RedisChords
 from celery_aws.migrate.results.redis_results import Kind, RedisResults, ResultKey
+from celery_aws.migrate.results.sides import is_on_redis
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.chord_items import is_done, root_of
 from celery_aws.results.items import RESULT, STATUS, TTL

@@ -21,6 +21,7 @@ from celery.exceptions import ImproperlyConfigured
 
 from celery_aws.config.two_backends import WHERE
 from celery_aws.errors import AwsError, ConfigurationError, UnreachableError
+from celery_aws.migrate.results.redis_chords import RedisChords
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.read_ahead import Meta
 
@@ -82,9 +83,19 @@ class Side:
         return isinstance(self.backend, DynamoDBBackend)
 
     @property
+    def is_on_redis(self) -> bool:
+        """Whether it is Celery's on Redis."""
+        return is_on_redis(self.backend)
+
+    @property
+    def redis_chords(self) -> RedisChords | None:
+        """Its chords, if it is Celery's on Redis."""
+        return RedisChords(self.backend) if self.is_on_redis else None
+
+    @property
     def may_be_shared(self) -> bool:
         """Whether threads may use it at the same time; of Redis only what waits may not."""
-        return bool(self.backend.thread_safe) or hasattr(self.backend, "connparams")
+        return bool(self.backend.thread_safe) or self.is_on_redis
 
     def read(self, task_ids: Sequence[str]) -> dict[str, Meta]:
         """Return what is stored for tasks, by id; what is not there is left out.
@@ -120,6 +131,12 @@ class Side:
         return {
             each: backend.decode_result(payload) for each, payload in payloads.items() if payload
         }
+
+
+def is_on_redis(backend: Any) -> bool:
+    """Tell whether a backend is Celery's on Redis, by itself or behind a sentinel."""
+    # Without Celery's class, which warns where redis-py is not installed.
+    return hasattr(backend, "connparams") and hasattr(type(backend), "client")
 
 
 def side_of(

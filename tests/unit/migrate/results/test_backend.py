@@ -239,7 +239,7 @@ def test_a_chord_is_ended_once_in_the_backend_in_which_it_begins(
     two.set_chord_size(group_id, 3)
     side = two.new if chords == "new" else two.old
     if side.is_ours:
-        assert side.backend.knows_chord(group_id)
+        assert side.backend.chord_root(group_id)
     for index in (2, 0, 1):
         assert sent.take() == []
         done(two, body, group_id, ids, index)
