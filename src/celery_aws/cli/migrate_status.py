@@ -20,7 +20,7 @@ from celery_aws.migrate.plan import plan_of
 from celery_aws.migrate.status import all_go, steps_of
 from celery_aws.migrate.status_report import status_facts, status_lines
 from celery_aws.migrate.verification import Verification
-from celery_aws.migrate.verify import verify_messages, with_results
+from celery_aws.migrate.verify import last_passage, verify_messages, with_results
 
 _CLOCK = SystemClock()
 
@@ -130,7 +130,9 @@ class _Sides:
 
     def _compared(self, seen: Observations) -> Observations:
         found = None
-        if self._old.journal.exists():
+        passage = last_passage(self._old.journal)
+        # After a rollback the journal is of the way back.
+        if passage is not None and passage.source == seen.inventory.source:
             found = verify_messages(self._old.journal, seen.inventory, self._new_app)
         results = seen.inventory.results
         if results is None:

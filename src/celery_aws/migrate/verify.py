@@ -30,13 +30,24 @@ from celery_aws.results import our_backend
 _CLOCK = SystemClock()
 
 
-def verify_messages(path: Path, inventory: Inventory, new_app: Any) -> Verification:
+def last_passage(path: Path) -> Passage | None:
+    """Return the latest move of a journal; None if there is no journal, or nothing was moved."""
+    if not path.exists():
+        return None
+    journal = Journal(path)
+    try:
+        return journal.passage()
+    finally:
+        journal.close()
+
+
+def verify_messages(path: Path, inventory: Inventory, entered_app: Any) -> Verification:
     """Return whether everything that was ever claimed is somewhere.
 
     Args:
         path: of the journal.
-        inventory: of the old side's messages, now.
-        new_app: the new app.
+        inventory: of the messages of the side that is left, now.
+        entered_app: the app of the other side.
 
     Raises:
         ConfigurationError: there is no journal.
@@ -60,20 +71,20 @@ def verify_messages(path: Path, inventory: Inventory, new_app: Any) -> Verificat
                 f"not from {inventory.source}",
                 where="--from",
             )
-        return _verified(journal, passage, inventory, new_app)
+        return _verified(journal, passage, inventory, entered_app)
     finally:
         journal.close()
 
 
 def with_results(
-    found: Verification, old_app: Any, new_app: Any, *, sample: int | None = None
+    found: Verification, left_app: Any, entered_app: Any, *, sample: int | None = None
 ) -> Verification:
     """Return a verification with results compared, too.
 
     Args:
         found: of the messages.
-        old_app: whose results were copied.
-        new_app: the new app.
+        left_app: the app whose results were copied.
+        entered_app: the app that has to have them.
         sample: how many to compare at most; None is all.
 
     Raises:
@@ -81,9 +92,9 @@ def with_results(
 
     Costs one BatchGetItem for each 100 results.
     """
-    theirs, ours = redis_backend(old_app), our_backend(new_app)
+    theirs, ours = redis_backend(left_app), our_backend(entered_app)
     if theirs is None or ours is None:
-        what = f"{old_app.backend.as_uri()} with {new_app.backend.as_uri()}"
+        what = f"{left_app.backend.as_uri()} with {entered_app.backend.as_uri()}"
         return _noted(found, f"results are compared on redis:// with aws+dynamodb://, not {what}")
     compared = compare_results(RedisResults(theirs, _CLOCK), ours, clock=_CLOCK, sample=sample)
     return replace(
@@ -95,14 +106,14 @@ def with_results(
 
 
 def _verified(
-    journal: Journal, passage: Passage, inventory: Inventory, new_app: Any
+    journal: Journal, passage: Passage, inventory: Inventory, entered_app: Any
 ) -> Verification:
     moved: dict[str, int] = {}
     for fates in journal.counts().values():
         for fate, count in fates.items():
             moved[fate.value] = moved.get(fate.value, 0) + count
     aside = (Fate.QUARANTINED, Fate.REVOKED)
-    found = _sent(journal, new_app)
+    found = _sent(journal, entered_app)
     return _compared(
         inventory,
         found,
@@ -140,11 +151,11 @@ def _compared(
     )
 
 
-def _sent(journal: Journal, new_app: Any) -> Whereabouts:
-    with new_app.connection_for_write() as connection:
+def _sent(journal: Journal, entered_app: Any) -> Whereabouts:
+    with entered_app.connection_for_write() as connection:
         if not is_ours(connection):
             return Whereabouts(followed=False)
-        return whereabouts(journal, new_app, connection.transport)
+        return whereabouts(journal, entered_app, connection.transport)
 
 
 def _keys_in_file(journal: Path, passage: Passage) -> Iterator[str]:

@@ -186,6 +186,20 @@ def test_the_steps_of_a_migration(move: Move) -> None:
         assert set(move.verdicts("--watch", "1").values()) == {"go"}
 
 
+def test_a_rollback_is_verified_the_other_way_round(move: Move) -> None:
+    move.fill()
+    assert move.run("run", "--yes", "--no-results").exit_code == 0
+    assert move.differences("--no-results") == {}
+    # One is received meanwhile, and so stays.
+    url = move.project.queue_url()
+    held = move.project._sqs.receive_message(QueueUrl=url, VisibilityTimeout=600)["Messages"]
+    assert move.run("rollback", "--yes", "--no-results").exit_code in (0, 1)
+    assert move.differences("--no-results") == {"messages-held": 1}
+    move.project._sqs.delete_message(QueueUrl=url, ReceiptHandle=held[0]["ReceiptHandle"])
+    assert move.differences() == {}
+    assert move.verdicts()["verified"] == "wait"
+
+
 def worked(move: Move, **changes: str) -> WorkerProcess:
     """An old worker on Redis, which hears of no other broker."""
     return WorkerProcess(
