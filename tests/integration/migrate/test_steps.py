@@ -25,7 +25,7 @@ from tests.servers import RedisServer
 pytestmark = [
     pytest.mark.worker,
     # Celery's own use of redis-py.
-    pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Call to .*deprecated:DeprecationWarning"),
 ]
 
 
@@ -62,7 +62,8 @@ class Move:
         sides = ("--from", self.redis.url(0), "--results-from", self.redis.url(1))
         options = (*sides, "--journal", str(self.journal))
         context = CLIContext(app=self.new, no_color=True, workdir=None)
-        return CliRunner().invoke(aws, ("migrate", command, *options, *arguments), obj=context)
+        words = ("migrate", command, *options, *arguments)
+        return CliRunner().invoke(aws, words, obj=context, catch_exceptions=False)
 
     def json(self, command: str, *arguments: str, exit_code: int = 0) -> Any:
         """Run the same with ``--json``, and return what it prints."""
