@@ -4,10 +4,18 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from celery_aws.migrate.inventory import Inventory
+from celery.backends.base import DisabledBackend
+
+from celery_aws.migrate.inventory import Inventory, ResultCount
 from celery_aws.migrate.opening import inventory_of
 from celery_aws.migrate.results import result_inventory
 from celery_aws.names import AmqpQueue
+from celery_aws.results import result_backend_of
+
+_NO_RESULT_BACKEND = (
+    "the old app has no result backend: if it has one after all, name it by --results-from or "
+    "--from-config"
+)
 
 
 def old_side_inventory(
@@ -35,4 +43,8 @@ def old_side_inventory(
     found = inventory_of(app, queues=queues, look=look, management_url=management_url)
     if not results:
         return found
+    if isinstance(result_backend_of(app), DisabledBackend):
+        return replace(
+            found, results=ResultCount(results={}), notes=(*found.notes, _NO_RESULT_BACKEND)
+        )
     return replace(found, results=result_inventory(app))
