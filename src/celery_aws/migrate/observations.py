@@ -6,7 +6,7 @@ and answers on the new one, where nobody waits for it: such workers are silent. 
 all the same in the broker. Facts: celery/app/control.py, kombu/pidbox.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,13 +32,13 @@ class SeenWorker:
         reads_both: its result backend serves both sides, or it stores no results; None if it did
             not say.
         tasks: that it runs, has prefetched, or holds for their eta; None if it did not say.
-        started: tasks that it has started since it runs; None if it did not say.
+        finished: tasks that it has finished since it runs; None if it did not say.
     """
 
     node: str
     reads_both: bool | None = None
     tasks: int | None = None
-    started: int | None = None
+    finished: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +49,18 @@ class Watched:
         seconds: for how long.
         waiting: how many more messages wait, are held or delayed at the end; less is negative.
         moved: how many messages runs have taken.
-        started: how many tasks the old workers have started; None if one of them did not say.
+        finished: how many tasks the old workers have finished; None if one of them did not say.
     """
 
     seconds: float
     waiting: int
     moved: int
-    started: int | None
+    finished: int | None
 
     @property
     def arrived(self) -> int:
-        """Messages that came, at least."""
-        return max(0, self.waiting + self.moved + (self.started or 0))
+        """Messages that came, at least: of tasks that run, some are still held and some are not."""
+        return max(0, self.waiting + self.moved + (self.finished or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +131,14 @@ def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[S
         destination=sorted(nodes), timeout=timeout_seconds, limit=len(nodes)
     )
     confs, stats = inspect.conf() or {}, inspect.stats() or {}
-    tasks = _tasks(inspect)
+    active = inspect.active() or {}
+    tasks = _tasks(active, inspect.reserved(), inspect.scheduled())
     return tuple(
         SeenWorker(
             node=node,
             reads_both=_reads_both(confs.get(node)),
             tasks=tasks.get(node),
-            started=_started(stats.get(node)),
+            finished=_finished(stats.get(node), active.get(node)),
         )
         for node in sorted(nodes)
     )
@@ -145,17 +146,17 @@ def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[S
 
 def watched(before: Observations, after: Observations, *, seconds: float, moved: int) -> Watched:
     """Return what happened on the old side between two looks at it."""
-    counts = {each.node: each.started for each in before.old_workers}
-    started = [
-        None if each.started is None else each.started - (counts.get(each.node) or 0)
+    counts = {each.node: each.finished for each in before.old_workers}
+    finished = [
+        None if each.finished is None else each.finished - (counts.get(each.node) or 0)
         for each in after.old_workers
     ]
-    known = [each for each in started if each is not None]
+    known = [each for each in finished if each is not None]
     return Watched(
         seconds=seconds,
         waiting=_there(after) - _there(before),
         moved=moved,
-        started=sum(known) if len(known) == len(started) else None,
+        finished=sum(known) if len(known) == len(finished) else None,
     )
 
 
@@ -163,10 +164,10 @@ def _there(seen: Observations) -> int:
     return seen.messages + (seen.held or 0)
 
 
-def _tasks(inspect: Any) -> Mapping[str, int]:
+def _tasks(*answers: Mapping[str, Sequence[Any]] | None) -> Mapping[str, int]:
     found: dict[str, int] = {}
-    for answers in (inspect.active(), inspect.reserved(), inspect.scheduled()):
-        for node, tasks in (answers or {}).items():
+    for answer in answers:
+        for node, tasks in (answer or {}).items():
             found[node] = found.get(node, 0) + len(tasks)
     return found
 
@@ -180,8 +181,9 @@ def _reads_both(conf: Mapping[str, Any] | None) -> bool | None:
     return backend.startswith(_DUAL) or backend.lower() in _NO_RESULTS
 
 
-def _started(stats: Mapping[str, Any] | None) -> int | None:
-    if stats is None:
+def _finished(stats: Mapping[str, Any] | None, active: Sequence[Any] | None) -> int | None:
+    if stats is None or active is None:
         return None
+    # Counted when they start (celery/worker/state.py, ``task_accepted``).
     counts: Mapping[str, int] = stats.get("total") or {}
-    return sum(counts.values())
+    return sum(counts.values()) - len(active)

@@ -120,7 +120,7 @@ def _producers(seen: Observations) -> Judgement:
             "set broker_write_url to the new broker in whatever still sends there (web processes, "
             "beat, workers), and restart it",
         )
-    if found.started is None or (not seen.old_workers and seen.listeners):
+    if found.finished is None or (not seen.old_workers and seen.listeners):
         return _unknown(
             f"no message was seen to come {period}, but old workers that do not answer may have "
             "taken some",

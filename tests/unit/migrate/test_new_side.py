@@ -101,6 +101,13 @@ def test_what_the_options_say(sqs: MemorySqs) -> None:
     assert other.bucket == "bodies"
 
 
+def test_in_the_middle_of_a_cutover_the_side_that_is_written_to_counts(sqs: MemorySqs) -> None:
+    with Celery("shop", set_as_current=False, backend="disabled") as app:
+        app.conf.update(broker_read_url="memory://", broker_write_url=URL)
+        app.conf.broker_transport_options = {"region": "eu-west-1"}
+        assert read_new_side(app, [AmqpQueue("celery")]).region == "eu-west-1"
+
+
 def test_the_app_has_to_be_the_new_one(sqs: MemorySqs) -> None:
     with pytest.raises(ConfigurationError, match=r"the app \(-A\) is the new one"):
         side("mail", broker="memory://")

@@ -23,9 +23,9 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "migrate"
 
 GO, WAIT, UNKNOWN = Verdict.GO, Verdict.WAIT, Verdict.UNKNOWN
 
-OLD = SeenWorker(node="old@a", reads_both=True, tasks=0, started=10)
-NEW = SeenWorker(node="new@b", reads_both=True, tasks=3, started=5)
-QUIET = Watched(seconds=30, waiting=0, moved=0, started=0)
+OLD = SeenWorker(node="old@a", reads_both=True, tasks=0, finished=10)
+NEW = SeenWorker(node="new@b", reads_both=True, tasks=3, finished=5)
+QUIET = Watched(seconds=30, waiting=0, moved=0, finished=0)
 CLEAN = Verification(moved={"sent": 5})
 NO_RESULTS = ResultCount(results={})
 
@@ -66,7 +66,7 @@ def test_at_the_end_all_go() -> None:
 
 
 def test_in_the_middle_for_people_and_programs() -> None:
-    busy = SeenWorker(node="old@a", reads_both=False, tasks=4, started=10)
+    busy = SeenWorker(node="old@a", reads_both=False, tasks=4, finished=10)
     steps = steps_of(
         seen(
             count("celery", 7, held=4),
@@ -74,7 +74,7 @@ def test_in_the_middle_for_people_and_programs() -> None:
             listeners=1,
             blocks=("queue-unroutable",),
             problems=None,
-            watched=Watched(seconds=30, waiting=5, moved=2, started=1),
+            watched=Watched(seconds=30, waiting=5, moved=2, finished=1),
             results=ResultCount(results={"SUCCESS": 3}, chords={"chord-1": (1, 2)}),
             verification=None,
         )
@@ -145,7 +145,7 @@ def test_workers_that_do_not_answer_do_not_say_which_backend_they_have() -> None
 
 
 @pytest.mark.parametrize(
-    ("waiting", "moved", "started", "arrived"),
+    ("waiting", "moved", "finished", "arrived"),
     [
         (0, 0, 0, 0),
         (-3, 3, 0, 0),
@@ -158,11 +158,11 @@ def test_workers_that_do_not_answer_do_not_say_which_backend_they_have() -> None
     ],
 )
 def test_what_has_come_is_what_there_is_more_than_was(
-    waiting: int, moved: int, started: int | None, arrived: int
+    waiting: int, moved: int, finished: int | None, arrived: int
 ) -> None:
-    found = Watched(seconds=30, waiting=waiting, moved=moved, started=started)
+    found = Watched(seconds=30, waiting=waiting, moved=moved, finished=finished)
     assert found.arrived == arrived
-    expected = WAIT if arrived else UNKNOWN if started is None else GO
+    expected = WAIT if arrived else UNKNOWN if finished is None else GO
     assert verdict("producers", seen(watched=found, old_workers=(OLD,))) is expected
 
 
@@ -173,20 +173,20 @@ def test_old_workers_that_do_not_answer_may_have_taken_what_came() -> None:
 
 def test_two_looks_make_a_watch() -> None:
     before = seen(count("celery", 10, held=2), old_workers=(OLD,))
-    later = SeenWorker(node="old@a", started=14)
+    later = SeenWorker(node="old@a", finished=14)
     after = seen(count("celery", 5, held=3), old_workers=(later,))
     found = watched(before, after, seconds=30, moved=1)
-    assert found == Watched(seconds=30, waiting=-4, moved=1, started=4)
+    assert found == Watched(seconds=30, waiting=-4, moved=1, finished=4)
     assert found.arrived == 1
 
 
-def test_a_worker_that_does_not_say_what_it_started_leaves_it_open() -> None:
+def test_a_worker_that_does_not_say_what_it_finished_leaves_it_open() -> None:
     after = seen(old_workers=(OLD, SeenWorker(node="old@b")))
-    assert watched(seen(), after, seconds=30, moved=0).started is None
+    assert watched(seen(), after, seconds=30, moved=0).finished is None
 
 
-def test_a_worker_that_came_in_between_started_all_that_it_says() -> None:
-    assert watched(seen(), seen(old_workers=(OLD,)), seconds=30, moved=0).started == 10
+def test_a_worker_that_came_in_between_finished_all_that_it_says() -> None:
+    assert watched(seen(), seen(old_workers=(OLD,)), seconds=30, moved=0).finished == 10
 
 
 @pytest.mark.parametrize(
@@ -246,8 +246,8 @@ def test_workers_say_what_they_are() -> None:
         scheduled={"a": [4], "b": [5]},
     )
     assert workers_of(app, timeout_seconds=1.5) == (
-        SeenWorker(node="a", reads_both=True, tasks=4, started=5),
-        SeenWorker(node="b", reads_both=False, tasks=1, started=0),
+        SeenWorker(node="a", reads_both=True, tasks=4, finished=3),
+        SeenWorker(node="b", reads_both=False, tasks=1, finished=0),
         SeenWorker(node="c"),
     )
     assert app.asked == [
