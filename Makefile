@@ -61,13 +61,20 @@ define INSTALL
   || echo "$(1) is not installed, and not to be had here: its tests are skipped"; }
 endef
 
-# What is simulated, the runner of Celery's own tests, and what knows AWS alone need no second Celery.
+# What is simulated, the runner of Celery's own tests, what knows AWS alone, what is kept in the coordination
+# table, large results, and what operators make and may do need no second Celery.
 test-oldest: .venv-oldest/.test ## Run the tests on the oldest Celery: those that may differ there
 	.venv-oldest/bin/python -m pytest $(TOGETHER) -m "not worker or oldest" -p no:cacheprovider \
 		--ignore tests/unit/conformance --ignore tests/simulation \
 		--ignore-glob 'tests/unit/aws/test_*.py' --ignore tests/unit/local --ignore tests/integration/local \
 		--ignore tests/contract/aws --ignore-glob 'tests/contract/test_*.py' \
-		--ignore-glob 'tests/integration/testing/test_fault_proxy*.py'
+		--ignore-glob 'tests/integration/testing/test_fault_proxy*.py' --ignore tests/unit/testing \
+		--ignore tests/unit/table --ignore tests/contract/table --ignore tests/unit/schedule \
+		--ignore-glob 'tests/unit/results/test_large_result*.py' \
+		--ignore tests/contract/results/test_large_results.py \
+		--ignore tests/unit/provision --ignore-glob 'tests/integration/cli/test_provision*.py' \
+		--ignore tests/unit/iam --ignore tests/integration/cli/test_iam.py \
+		--ignore tests/integration/cli/test_operator_rights.py --ignore tests/integration/doctor/test_access.py
 
 # Every worker, client and monitor of these tests has the policy that `celery aws iam` prints for it.
 test-policies: .venv/.dev redis ## Run the tests of workers with generated IAM policies and nothing else

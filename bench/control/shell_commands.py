@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from bench.control.asked import Outcome, by_node
@@ -197,10 +196,10 @@ def _report(fleet: Fleet) -> None:
 
 def _dump(fleet: Fleet) -> None:
     with _events_enabled(fleet), fleet.running("events", "--dump") as output:
-        for node in NODES:
-            _send_heartbeats(
-                fleet, node, partial(output.wait_for, rf"{node} .*heartbeat:.* freq=5\b")
-            )
+        _send_heartbeats(
+            fleet,
+            lambda node, seconds: output.wait_for(rf"{node} .*heartbeat:.* freq=5\b", seconds),
+        )
         task = fleet.client.send_task("fleet.add", (1, 1))
         for event in ("received", "succeeded"):
             seen = output.wait_for(rf"task {event}: .*{task.id}", PATIENCE_SECONDS)
@@ -231,13 +230,14 @@ def _events_enabled(fleet: Fleet) -> Iterator[None]:
     control.disable_events(reply=True, limit=len(NODES))
 
 
-def _send_heartbeats(fleet: Fleet, node: str, is_seen: Callable[[float], bool]) -> None:
-    """Send them until a monitor has seen one; the worker may not know of the monitor at first."""
+def _send_heartbeats(fleet: Fleet, is_seen: Callable[[str, float], bool]) -> None:
+    """Send them until a monitor has seen one of each; a worker may not know of it at first."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    fleet.client.control.heartbeat([node])
-    while not is_seen(1.0):
-        assert time.monotonic() < deadline, node
-        fleet.client.control.heartbeat([node])
+    unseen = list(NODES)
+    while unseen:
+        assert time.monotonic() < deadline, unseen
+        fleet.client.control.heartbeat(unseen)
+        unseen = [node for node in unseen if not is_seen(node, 1.0)]
 
 
 def _beat(fleet: Fleet) -> int:
@@ -249,7 +249,7 @@ def _beat(fleet: Fleet) -> int:
             assert output.wait_for("beat pidbox: Connected to", PATIENCE_SECONDS), output.tail()
             # Connected is not bound yet.
             deadline = time.monotonic() + PATIENCE_SECONDS
-            while control.ping([BEAT]) != [{BEAT: {"ok": "pong"}}]:
+            while control.ping([BEAT], limit=1) != [{BEAT: {"ok": "pong"}}]:
                 assert time.monotonic() < deadline, output.tail()
             told = by_node(control.ping(limit=len(NODES) + 1, timeout=PATIENCE_SECONDS))
     assert set(told) == {*NODES, BEAT}, told

@@ -9,6 +9,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,18 @@ from tests.integration.workers.conftest import EVENTLET_ENDS_CLEAN
 
 pytestmark = pytest.mark.worker
 
+
+def in_soak(pool: str) -> Any:
+    """Return a pool that shows little that the others do not."""
+    return pytest.param(pool, marks=pytest.mark.soak)
+
+
 EVENTLET = pytest.param(
     "eventlet",
-    marks=pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+    marks=[
+        pytest.mark.soak,
+        pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+    ],
 )
 
 
@@ -33,7 +43,7 @@ def test_a_solo_task_beyond_its_limit(health: HealthProject) -> None:
         worker.kill()
 
 
-@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+@pytest.mark.parametrize("pool", ["prefork", in_soak("gevent")])
 def test_a_stopped_parent(health: HealthProject, pool: str) -> None:
     with health.worker(pool=pool) as worker:
         health.becomes(READY)
@@ -62,7 +72,7 @@ def test_stopped_children(health: HealthProject) -> None:
         health.becomes(READY)
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", EVENTLET, "solo"])
+@pytest.mark.parametrize("pool", ["prefork", in_soak("threads"), "gevent", EVENTLET, "solo"])
 def test_a_hung_event_loop(health: HealthProject, pool: str) -> None:
     with health.worker(pool=pool) as worker:
         health.becomes(READY)

@@ -15,10 +15,18 @@ from tests.integration.health.conftest import LIVE, READY, SECONDS, HealthProjec
 pytestmark = pytest.mark.worker
 
 
-@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+CUT = (Cut(), "UnreachableError")
+EXPIRED = (EXPIRED_CREDENTIALS, "ExpiredCredentialsError")
+
+
 @pytest.mark.parametrize(
-    ("fault", "error"),
-    [(Cut(), "UnreachableError"), (EXPIRED_CREDENTIALS, "ExpiredCredentialsError")],
+    ("pool", "fault", "error"),
+    [
+        ("prefork", *CUT),
+        ("gevent", *EXPIRED),
+        pytest.param("prefork", *EXPIRED, marks=pytest.mark.soak),
+        pytest.param("gevent", *CUT, marks=pytest.mark.soak),
+    ],
 )
 def test_aws_is_away_for_longer_than_anything_may_take(
     health: HealthProject, proxy: FaultProxy, pool: str, fault: Fault, error: str

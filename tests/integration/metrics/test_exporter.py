@@ -17,9 +17,12 @@ from tests.integration.metrics.scraping import Scraper, value
 from tests.integration.workers.conftest import HERE, PATIENCE_SECONDS, Project
 from tests.unit.metrics.emf_schema import check
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 COMMAND = [sys.executable, "-m", "celery", "-A", "proj", "aws", "exporter"]
+
+#: Nobody would answer, and it would be waited for.
+UNASKED = ["--inspect-interval", "0"]
 
 
 class Exporter:
@@ -59,6 +62,7 @@ def start(
         print(output.text)
 
 
+@pytest.mark.oldest
 def test_a_scrape_tells_of_tasks_queues_and_workers(project: Project) -> None:
     app = project.client(task_send_sent_event=True)
     with (
@@ -111,7 +115,7 @@ def test_without_events_it_makes_no_inbox(project: Project) -> None:
     app.send_task("proj.add", (1, 2))
     app.send_task("proj.add", (1, 2), queue="other")
     app.send_task("proj.add", (1, 2), countdown=3_600)
-    with exporter(project, "--no-events", "-Q", "other", "--inspect-interval", "0") as running:
+    with exporter(project, "--no-events", "-Q", "other", *UNASKED) as running:
         found = running.scraper.wait_for(
             lambda scrape: (
                 value(scrape, "celery_aws_queue_messages_visible") == 2
@@ -146,35 +150,7 @@ def test_one_look_as_json(project: Project) -> None:
     assert project.inboxes() == []
 
 
-def test_documents_for_cloudwatch(project: Project, tmp_path: Path) -> None:
-    app = project.client()
-    app.send_task("proj.add", (1, 2))
-    path = tmp_path / "metrics.jsonl"
-    arguments = ["--no-events", "--emf", str(path), "--dimension", "service=shop"]
-    with exporter(project, *arguments) as running:
-        running.scraper.wait_for(lambda scrape: value(scrape, "celery_queue_length") == 1)
-        assert running.end() == 0
-    documents = [json.loads(line) for line in path.read_text().splitlines()]
-    for each in documents:
-        check(each)
-    (of_queue,) = [each for each in documents if each.get("queue_name") == "celery"]
-    assert of_queue["service"] == "shop"
-    assert of_queue["celery_aws_queue_messages_visible"] == 1
-
-
-def test_documents_on_the_standard_output_and_nothing_else(project: Project) -> None:
-    app = project.client()
-    app.send_task("proj.add", (1, 2))
-    arguments = ["--no-events", "--no-prometheus", "--emf", "-", "--emf-interval", "1"]
-    with start(project, *arguments) as (process, output):
-        assert output.wait_for(r'"celery_aws_queue_messages_visible": 1', PATIENCE_SECONDS)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_SECONDS) == 0
-        for line in output.text.splitlines():
-            check(json.loads(line))
-
-
-def test_the_age_of_the_oldest_message_is_cloudwatchs(project: Project) -> None:
+def test_documents_for_cloudwatch_and_an_age_from_there(project: Project, tmp_path: Path) -> None:
     app = project.client()
     app.send_task("proj.add", (1, 2))
     name = f"{project.aws.queue_name_prefix}celery"
@@ -189,7 +165,29 @@ def test_the_age_of_the_oldest_message_is_cloudwatchs(project: Project) -> None:
             }
         ],
     )
-    with exporter(project, "--no-events", "--oldest-age") as running:
-        age = "celery_aws_queue_oldest_age_seconds"
+    path, age = tmp_path / "metrics.jsonl", "celery_aws_queue_oldest_age_seconds"
+    arguments = ["--no-events", "--oldest-age", *UNASKED]
+    arguments += ["--emf", str(path), "--dimension", "service=shop"]
+    with exporter(project, *arguments) as running:
         found = running.scraper.wait_for(lambda scrape: value(scrape, age) > 0)
+        assert running.end() == 0
     assert value(found, age, queue_name="celery") == 77
+    assert value(found, "celery_queue_length") == 1
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for each in documents:
+        check(each)
+    (of_queue,) = [each for each in documents if each.get("queue_name") == "celery"]
+    assert of_queue["service"] == "shop"
+    assert of_queue["celery_aws_queue_messages_visible"] == 1
+
+
+def test_documents_on_the_standard_output_and_nothing_else(project: Project) -> None:
+    app = project.client()
+    app.send_task("proj.add", (1, 2))
+    arguments = ["--no-events", "--no-prometheus", "--emf", "-", "--emf-interval", "1", *UNASKED]
+    with start(project, *arguments) as (process, output):
+        assert output.wait_for(r'"celery_aws_queue_messages_visible": 1', PATIENCE_SECONDS)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+        for line in output.text.splitlines():
+            check(json.loads(line))

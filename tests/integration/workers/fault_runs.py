@@ -28,7 +28,8 @@ INTERVAL_SECONDS = 0.1
 #: Tasks that have run before the fault, and again after it.
 SETTLED_TASKS = 20
 
-VISIBILITY_TIMEOUT_SECONDS = 30
+#: Twice as long as a fault; what SQS hands out to nobody comes back after it.
+VISIBILITY_TIMEOUT_SECONDS = 12
 
 #: Seconds for what was handed out to nobody to come back and run.
 COMES_BACK_SECONDS = VISIBILITY_TIMEOUT_SECONDS + 15

@@ -31,7 +31,7 @@ def test_workers_and_their_slots_by_queue(project: Project) -> None:
 
     names = ["celery", "mail", "mail-waiting"]
     arguments = [word for name in names for word in ("--queue", name)]
-    found = run_json(client, "backlog", "--timeout", "5", "--task-seconds", "2", *arguments)
+    found = run_json(client, "backlog", "--timeout", "3", "--task-seconds", "2", *arguments)
 
     rows = {row["queue"]: row for row in found["queues"]}
     assert {name: (row["workers"], row["slots"]) for name, row in rows.items()} == {

@@ -8,7 +8,10 @@ pytestmark = pytest.mark.worker
 
 EVENTLET = pytest.param(
     "eventlet",
-    marks=pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+    marks=[
+        pytest.mark.soak,
+        pytest.mark.skipif(not EVENTLET_ENDS_CLEAN, reason="this Celery ends it with an error"),
+    ],
 )
 
 

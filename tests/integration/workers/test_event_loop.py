@@ -43,7 +43,7 @@ def proxy(local_aws: LocalAws) -> Iterator[FaultProxy]:
         yield proxy
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", pytest.param("threads", marks=pytest.mark.soak)])
 def test_the_loop_turns_while_aws_is_slow(
     project: Project, proxy: FaultProxy, tmp_path: Path, pool: str
 ) -> None:

@@ -46,7 +46,14 @@ def test_a_block_sends_whatever_is_published_in_it(project: Project) -> None:
         assert [each.get(timeout=PATIENCE_SECONDS) for each in sums] == expected
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "eventlet", "solo"])
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "prefork",
+        "gevent",
+        *(pytest.param(pool, marks=pytest.mark.soak) for pool in ("threads", "eventlet", "solo")),
+    ],
+)
 def test_a_task_publishes_a_group_from_its_pool(project: Project, pool: str) -> None:
     client = project.client()
     with project.worker(pool=pool, concurrency=2):

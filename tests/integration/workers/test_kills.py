@@ -15,7 +15,7 @@ from tests.integration.workers.conftest import PATIENCE_SECONDS, RecordedProject
 from tests.integration.workers.recording import Record, all_ended
 from tests.integration.workers.rounds import Round, Rounds, sleep_until, soak_rounds
 
-pytestmark = [pytest.mark.worker, pytest.mark.oldest]
+pytestmark = pytest.mark.worker
 
 TASKS = 200
 TASK_SECONDS = 0.01

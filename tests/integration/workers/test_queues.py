@@ -14,7 +14,12 @@ LONG_POLL_SECONDS = 20
 
 @pytest.mark.parametrize(
     ("pool", "concurrency", "multiplier"),
-    [("prefork", 2, 4), ("threads", 2, 1), ("gevent", 4, 4), ("solo", 1, 1)],
+    [
+        ("prefork", 2, 4),
+        ("gevent", 4, 4),
+        pytest.param("threads", 2, 1, marks=pytest.mark.soak),
+        pytest.param("solo", 1, 1, marks=pytest.mark.soak),
+    ],
 )
 def test_a_quiet_queue_does_not_hold_up_a_busy_one(
     project: Project, pool: str, concurrency: int, multiplier: int

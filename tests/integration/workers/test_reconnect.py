@@ -15,7 +15,7 @@ VISIBILITY_SECONDS = 2
 LONG_SECONDS = 5.0
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", pytest.param("threads", marks=pytest.mark.soak)])
 def test_running_and_waiting_tasks_run_once(
     recorded: RecordedProject, tmp_path: Path, pool: str
 ) -> None:

@@ -21,7 +21,13 @@ ONCE = {"client-config": {"retries": {"total_max_attempts": 1}}}
 
 @pytest.mark.parametrize(
     ("pool", "acks_late"),
-    [("prefork", True), ("prefork", False), ("threads", True), ("gevent", True), ("solo", True)],
+    [
+        ("prefork", True),
+        ("prefork", False),
+        ("gevent", True),
+        pytest.param("threads", True, marks=pytest.mark.soak),
+        pytest.param("solo", True, marks=pytest.mark.soak),
+    ],
 )
 def test_a_result_that_cannot_be_stored(
     aws_environment: AwsEnvironment,

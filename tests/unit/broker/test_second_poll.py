@@ -45,6 +45,7 @@ class Gate:
             self._changed.wait_for(lambda: self._open or self._first, PATIENCE_SECONDS)
             self._first = False
             self._together -= 1
+            self._changed.notify_all()
         return self._receive(*args, **options)
 
     _first = True
