@@ -29,13 +29,16 @@ export CELERY_AWS_CLEAN_PYTHON := $(CURDIR)/.venv-clean/bin/python
 export CELERY_AWS_OLDEST_PYTHON := $(CURDIR)/.venv-oldest/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint test-newest test-oldest test-policies soak conformance bench redis servers format clean
+.PHONY: help demo rehearse-migration test lint test-newest test-oldest test-policies soak conformance bench redis servers format clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Run a web team's tasks on a local AWS and show what they gave
 	@$(BIN)/python -m examples.webteam
+
+rehearse-migration: .venv/.dev redis ## Move a busy shop from Redis to a local AWS, kill a worker, and show what came of it (3 min)
+	@$(BIN)/python -m examples.migration
 
 test: lint test-newest test-oldest ## Run every check and test, on the newest and the oldest Celery
 
@@ -81,9 +84,10 @@ test-policies: .venv/.dev redis ## Run the tests of workers with generated IAM p
 	CELERY_AWS_TEST_POLICIES=1 $(BIN)/python -m pytest $(TOGETHER) tests/integration/workers
 
 # -s: its summaries are there to be read while it runs.
-soak: .venv/.dev ## Kill and stop workers 1,300 times, 90 min (CELERY_AWS_SOAK_ROUNDS=10: 4 min)
+soak: .venv/.dev servers ## Kill workers and migrations 1,900 times, 150 min (CELERY_AWS_SOAK_ROUNDS=10: 7 min)
 	$(BIN)/python -m pytest -m soak -s tests/simulation
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
+	$(BIN)/python -m pytest -m soak -s tests/integration/migrate
 	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
 # FILES="test_inspect.py test_group_chains.py" runs a part of it.

@@ -1,8 +1,8 @@
 """At last: SQS and DynamoDB alone."""
 
-import celery_aws
+from examples.migration.stages import new_side
 
-globals().update(celery_aws.load_settings().celery_config())
+globals().update(new_side.settings)
 
 accept_content = ["json", "pickle", "yaml", "msgpack"]
 broker_connection_retry_on_startup = True
