@@ -9,7 +9,7 @@ broker_transport_options = {
     "priority_steps": [0, 3, 6, 9],
     "queue_order_strategy": "priority",
 }
-result_backend_transport_options = {"global_keyprefix": "shop-results:"}
+result_backend_transport_options: dict[str, object] = {"global_keyprefix": "shop-results:"}
 accept_content = ["json", "pickle", "yaml", "msgpack"]
 broker_connection_retry_on_startup = True
 result_expires = 86_400

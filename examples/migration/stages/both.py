@@ -4,7 +4,7 @@ from examples.migration.stages import before, new_side
 from examples.migration.stages.before import *  # noqa: F403 - all but what follows is as it was
 
 result_backend = "celery_aws.migrate:ResultBackend"
-result_backend_transport_options: dict[str, object] = {
+result_backend_transport_options = {
     "new_backend": new_side.settings["result_backend"],
     "new_options": new_side.settings["result_backend_transport_options"],
     "old_backend": before.result_backend,
