@@ -1,6 +1,7 @@
 """The rehearsal: a shop on Redis moves to SQS and DynamoDB while its customers go on ordering.
 
-Exit code 0 if every order came to what it should; 1 with what did not.
+``python -m examples.migration back`` is called off half way, and goes back. Exit code 0 if every
+order came to what it should; 1 with what did not.
 """
 
 import signal
@@ -12,6 +13,7 @@ from types import FrameType
 from examples.migration import screen
 from examples.migration.fleet import Fleet
 from examples.migration.story import Story
+from examples.migration.way_back import WayBack
 
 #: Seconds for everything.
 DEADLINE = 600
@@ -37,7 +39,7 @@ def main() -> int:
 
 def _rehearsed(scratch: Path) -> int:
     with Fleet(scratch) as fleet:
-        story = Story(fleet)
+        story = WayBack(fleet) if sys.argv[1:] == ["back"] else Story(fleet)
         try:
             claims = story.tell()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the rehearsal shows
