@@ -15,7 +15,8 @@ from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.opening import inventory_of, source_of, target_of
 from celery_aws.migrate.quarantine import Quarantine
 from celery_aws.migrate.tally import Tally
-from celery_aws.migrate.transfer import Order, Sides, migrate
+from celery_aws.migrate.transfer import migrate
+from celery_aws.migrate.transfer_order import Order, Sides
 from celery_aws.names import AmqpQueue
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.amqp.conftest import MakeApp, quorum, ready, start_delays
