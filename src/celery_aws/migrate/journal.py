@@ -193,9 +193,10 @@ class Journal:
         rows = self._database.execute(
             "SELECT key, fate FROM message WHERE passage = (SELECT MAX(number) FROM passage) "
             "AND key IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(keys)),),
+            (json.dumps([_storable(key) for key in keys]),),
         )
-        return {key: Fate(fate) for key, fate in rows}
+        found = {key: Fate(fate) for key, fate in rows}
+        return {key: found[_storable(key)] for key in keys if _storable(key) in found}
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Note what became of messages, in one go; what is noted already is replaced.
@@ -269,14 +270,19 @@ class Journal:
 
 def _values(entry: Entry) -> tuple[object, ...]:
     return (
-        entry.key,
-        entry.queue,
+        _storable(entry.key),
+        _storable(entry.queue),
         entry.fate.value,
-        entry.task_id,
+        None if entry.task_id is None else _storable(entry.task_id),
         entry.message_id,
         int(entry.parked),
         _text(entry.at),
     )
+
+
+def _storable(name: str) -> str:
+    """Return what SQLite keeps of a name, which may be anything: poison must not stop a run."""
+    return name.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _text(moment: datetime) -> str:

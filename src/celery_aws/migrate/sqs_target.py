@@ -27,6 +27,8 @@ from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.migration_marks import mark_migrated, task_key
 from celery_aws.core.outgoing import outgoing_message
 from celery_aws.core.outgoing_entries import may_be_accepted
+from celery_aws.core.refusals import refusal_of
+from celery_aws.core.task_eta import TaskTiming
 from celery_aws.deployment import declare_priorities
 from celery_aws.errors import (
     CeleryAwsError,
@@ -39,6 +41,13 @@ from celery_aws.errors import (
 from celery_aws.migrate.messages import Answer, Carried, Refused, Sent, Unsent
 from celery_aws.migrate.sqs_messages import Prepared, prepared
 from celery_aws.names import AmqpQueue
+
+#: What making a message of one raises whose parts are of other types than Celery's: it may be
+#: anything, and must not stop the others.
+_NOT_AS_THEY_SHOULD_BE = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
 
 
 def key_of_mark(key: str, task_id: str | None, *, passage: str) -> str:
@@ -71,11 +80,24 @@ class _Ready:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Departed:
-    """A message on its way: to be sent, or parked already if there is none."""
+class _Made:
+    """A message as SQS gets it.
 
-    message: OutgoingMessage | None
+    Attributes:
+        queue: Celery's name of its queue, the step of its priority included.
+        message: with its mark.
+        timing: what it says of its task; None if it is none.
+        copy_id: the copy's name.
+    """
+
+    queue: AmqpQueue
+    message: OutgoingMessage
+    timing: TaskTiming | None
     copy_id: str
+
+    def numbered(self, number: int) -> _Ready:
+        """Return it with its place among those that were handed in."""
+        return _Ready(number=number, message=self.message, copy_id=self.copy_id)
 
 
 class SqsTarget:
@@ -112,16 +134,12 @@ class SqsTarget:
         answers: dict[int, Answer] = {}
         ready: dict[AmqpQueue, list[_Ready]] = {}
         for number, message in enumerate(messages):
-            try:
-                queue, departed = self._depart(message)
-            except (CeleryAwsError, TypeError, ValueError) as error:
-                answers[number] = _answer_to(error)
-                continue
-            if departed.message is None:
-                answers[number] = Sent(message_id=departed.copy_id, parked=True)
+            made = self._made(message)
+            departed = made if isinstance(made, Refused) else self._depart(made)
+            if isinstance(departed, _Made):
+                ready.setdefault(departed.queue, []).append(departed.numbered(number))
             else:
-                entry = _Ready(number=number, message=departed.message, copy_id=departed.copy_id)
-                ready.setdefault(queue, []).append(entry)
+                answers[number] = departed
         for queue, entries in ready.items():
             for batch in batches_by_size(entries, lambda each: each.message.size_bytes):
                 answers.update(self._send_batch(queue, batch))
@@ -131,31 +149,48 @@ class SqsTarget:
         """Close the connection."""
         self._connection.release()
 
-    def _depart(self, message: Carried) -> tuple[AmqpQueue, _Departed]:
-        """Park a message, or return what is to be sent, and to which queue."""
-        priorities = self._directory.priorities(message.queue)
-        found = prepared(message, highest_number=priorities.highest)
-        queue = priorities.queue_for(message.queue, found.priority)
-        copy_id = self._new_id()
-        outgoing = mark_migrated(
-            self._outgoing(queue, message, found),
-            task_key=key_of_mark(message.key, message.task_id, passage=self._passage),
-            copy_id=copy_id,
-        )
-        destination = Destination(
-            queue=queue, name=self._directory.name(queue), address=self._directory.address(queue)
-        )
+    def _made(self, message: Carried) -> _Made | Refused:
+        """Return what SQS gets of a message; one that nothing can be made of stops no other."""
+        try:
+            priorities = self._directory.priorities(message.queue)
+            found = prepared(message, highest_number=priorities.highest)
+            queue = priorities.queue_for(message.queue, found.priority)
+            copy_id = self._new_id()
+            key = key_of_mark(message.key, message.task_id, passage=self._passage)
+            outgoing = self._outgoing(queue, message, found)
+            refusal = refusal_of(outgoing)
+            outgoing = mark_migrated(outgoing, task_key=key, copy_id=copy_id)
+        except _NOT_AS_THEY_SHOULD_BE as error:
+            why = f"{type(error).__name__}: {error}"
+            return Refused(reason=f"it cannot be written as a message of SQS: {why}")
+        if refusal is not None:
+            return Refused(reason=f"SQS does not take it: {refusal}")
+        return _Made(queue=queue, message=outgoing, timing=found.timing, copy_id=copy_id)
+
+    def _depart(self, made: _Made) -> _Made | Answer:
+        """Park a message, or return what is to be sent: itself, or what points to it in S3."""
         collected: list[OutgoingMessage] = []
-        self._departures.send(destination, outgoing, found.timing, collected.append)
-        departed = collected[0] if collected else None
-        return queue, _Departed(message=departed, copy_id=copy_id)
+        try:
+            destination = Destination(
+                queue=made.queue,
+                name=self._directory.name(made.queue),
+                address=self._directory.address(made.queue),
+            )
+            self._departures.send(destination, made.message, made.timing, collected.append)
+        except CeleryAwsError as error:
+            return _answer_to(error)
+        if collected:
+            return replace(made, message=collected[0])
+        return Sent(message_id=made.copy_id, parked=True)
 
     def _outgoing(self, queue: AmqpQueue, message: Carried, found: Prepared) -> OutgoingMessage:
         outgoing = outgoing_message(
             found.envelope,
             queue=self._directory.name(queue),
             as_base64=self._directory.options.sqs_base64_encoding,
-            new_deduplication_id=lambda: sha256(message.key.encode()).hexdigest(),
+            new_deduplication_id=lambda: sha256(
+                message.key.encode(errors="surrogatepass")
+            ).hexdigest(),
         )
         # A delay that it was published with has passed.
         return replace(outgoing, delay_seconds=None)
@@ -222,12 +257,10 @@ class SqsTarget:
             self._large_messages.discard(message)
 
 
-def _answer_to(error: Exception) -> Answer:
+def _answer_to(error: CeleryAwsError) -> Answer:
     """Return what an error says of one message: that it will never go, or not this time."""
     if isinstance(error, MessageTooLargeError | UnsupportedError):
         return Refused(reason=str(error))
     if isinstance(error, InvalidRequestError) and error.service == "sqs":
         return Refused(reason=str(error))
-    if isinstance(error, CeleryAwsError):
-        return Unsent(error=error)
-    return Refused(reason=f"it cannot be written as a message of SQS: {error}")
+    return Unsent(error=error)

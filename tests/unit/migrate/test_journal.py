@@ -77,6 +77,17 @@ def test_entries_come_back_as_they_were(path: Path) -> None:
     assert again.counts() == {"celery": {Fate.SENT: 1}, "mail": {Fate.REVOKED: 1}}
 
 
+@pytest.mark.parametrize("name", ["half \ud800", "nothing \0 behind", "\uffff\U0001f600", ""])
+def test_names_may_be_anything(path: Path, name: str) -> None:
+    journal = opened(path)
+    odd = Entry(key=f"{name}!", queue=AmqpQueue(name), fate=Fate.SENT, at=NOW, task_id=name)
+    journal.record([odd, entry("other")])
+
+    assert journal.fates([f"{name}!", "missing"]) == {f"{name}!": Fate.SENT}
+    assert len(list(journal.entries())) == 2
+    assert sum(sum(each.values()) for each in journal.counts().values()) == 2
+
+
 def test_what_is_noted_again_is_replaced(path: Path) -> None:
     journal = opened(path)
     journal.record([entry("a", Fate.QUARANTINED)])

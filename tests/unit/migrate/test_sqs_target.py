@@ -295,6 +295,36 @@ def test_what_cannot_be_written_or_read_is_refused(shop: Shop, target: SqsTarget
     assert len(there(shop)) == 1
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"message_attributes": "none"},
+        {"message_attributes": {"a": "b"}},
+        {"message_attributes": {f"a{number}": {"DataType": "String", "StringValue": "x"}
+                                for number in range(11)}},
+        {"delivery_info": 3},
+        {"MessageGroupId": 7},
+        {"delay_seconds": "soon", "body_encoding": 5},
+    ],
+)  # fmt: skip
+def test_a_message_of_odd_parts_stops_no_other(
+    shop: Shop, target: SqsTarget, properties: dict[str, Any]
+) -> None:
+    answers = target.send([message("odd", properties=properties), message("fine")])
+
+    assert isinstance(answers[0], Refused)
+    assert isinstance(answers[1], Sent)
+    assert len(there(shop)) == 1
+
+
+def test_ids_may_be_anything(shop: Shop, target: SqsTarget) -> None:
+    odd = [message("half \ud800"), message("nothing \0 behind"), message("é" * 300)]
+
+    assert target.send(odd) == sent(0, 1, 2)
+    fifo = target.send([message("half \ud800", queue="orders.fifo", headers={"id": None})])
+    assert fifo == sent(3)
+
+
 def test_one_entry_that_sqs_has_no_time_for_is_told(shop: Shop, target: SqsTarget) -> None:
     target.send([message("before")])
     shop.sqs.faults.refuse_entries("SendMessageBatch", entries=2)
