@@ -1,5 +1,6 @@
 """An app whose results are in a Redis, one whose results are in a table, and what they store."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +19,11 @@ def app_of(result_backend: str, **conf: Any) -> Any:
     return app
 
 
+def forget_redis(app: Any) -> None:
+    """Let results that are deleted later not say goodbye to a Redis that is gone."""
+    app.backend.result_consumer.subscribed_to.clear()
+
+
 @pytest.fixture(autouse=True)
 def own_backends(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     # It would win over what each app says.
@@ -25,8 +31,10 @@ def own_backends(aws_environment: AwsEnvironment, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def old(redis: RedisServer) -> Any:
-    return app_of(redis.url(1))
+def old(redis: RedisServer) -> Iterator[Any]:
+    app = app_of(redis.url(1))
+    yield app
+    forget_redis(app)
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 Redis is the old side, as broker and as result backend; SQS and DynamoDB are the new one.
 """
 
-import gc
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from celery.result import AsyncResult, GroupResult
 
 from celery_aws.migrate.results.copying import copy_results
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.migrate.results.conftest import forget_redis
 from tests.integration.workers.chord_scene import ChordProject
 from tests.integration.workers.conftest import PATIENCE_SECONDS, close_control_planes
 from tests.servers import RedisServer, redis_server
@@ -34,8 +35,6 @@ SECRET = "wJalrXUtnFEMI"
 def server() -> Iterator[RedisServer]:
     with redis_server("--requirepass", SECRET) as server:
         yield server
-        # Celery's results say goodbye to a Redis when they are deleted.
-        gc.collect()
 
 
 @pytest.fixture
@@ -56,6 +55,8 @@ class Sides:
         url = server.url(0).replace("//", f"//:{SECRET}@")
         self.redis, self.old_results = url, server.url(1).replace("//", f"//:{SECRET}@")
         self.new_results = project.config["result_backend"]
+        self.clients: list[Any] = []
+        self._project = project
 
     def old(self) -> dict[str, Any]:
         """What has been, entirely."""
@@ -64,6 +65,11 @@ class Sides:
             "broker_transport_options": {},
             "result_backend": self.old_results,
         }
+
+    def client(self) -> Any:
+        """Return a client that knows nothing else than what has been."""
+        self.clients.append(self._project.client(**self.old()))
+        return self.clients[-1]
 
     def both(self, *, backwards: bool = False, **options: Any) -> dict[str, Any]:
         """The new side, or with results the other way round, the way back."""
@@ -85,8 +91,11 @@ class Sides:
 
 
 @pytest.fixture
-def sides(project: ChordProject, server: RedisServer) -> Sides:
-    return Sides(project, server)
+def sides(project: ChordProject, server: RedisServer) -> Iterator[Sides]:
+    sides = Sides(project, server)
+    yield sides
+    for client in sides.clients:
+        forget_redis(client)
 
 
 def the_chord(client: Any, *, body: Any = None) -> Any:
@@ -99,7 +108,7 @@ def the_chord(client: Any, *, body: Any = None) -> Any:
 def test_a_chord_of_redis_whose_tasks_go_to_sqs_is_ended_for_a_client_that_waits_at_redis(
     project: ChordProject, sides: Sides
 ) -> None:
-    old = project.client(**sides.old())
+    old = sides.client()
     result = the_chord(old)
     answers: list[Any] = []
     waiting = threading.Thread(target=lambda: answers.append(result.get(timeout=PATIENCE_SECONDS)))
@@ -118,7 +127,7 @@ def test_a_chord_of_redis_whose_tasks_go_to_sqs_is_ended_for_a_client_that_waits
 def test_a_chord_of_redis_with_a_group_in_its_header_keeps_its_structure(
     project: ChordProject, sides: Sides
 ) -> None:
-    old = project.client(**sides.old())
+    old = sides.client()
     add, plus = old.signature("proj.add"), old.signature("chorded.plus")
     grouped = chain(add.clone((1, 2)), group(plus.clone((1,)), plus.clone((2,))))
     body = old.signature("chorded.body", ("nested",))
@@ -132,18 +141,60 @@ def test_a_chord_of_redis_with_a_group_in_its_header_keeps_its_structure(
     assert [each.value for each in project.effects("nested")] == [[[4, 5], 7]]
 
 
+def chain_in_header(old: Any) -> tuple[Any, Any]:
+    """A chord with a group in its header, of which one part is done over twice."""
+    add, plus = old.signature("proj.add"), old.signature("chorded.plus")
+    grouped = chain(add.clone((1, 2)), group(plus.clone((1,)), plus.clone((2,))))
+    header = [old.signature("proj.third_time"), grouped]
+    return chord(header, app=old)(old.signature("chorded.body", ("moved",))), [2, [4, 5]]
+
+
+def flat(old: Any) -> tuple[Any, Any]:
+    return the_chord(old, body=old.signature("chorded.body", ("moved",))), [3, 2, 7]
+
+
+@pytest.mark.parametrize("begin", [flat, chain_in_header])
+def test_a_chord_in_flight_is_moved_and_ended_without_redis(
+    project: ChordProject, sides: Sides, begin: Any
+) -> None:
+    old, new = sides.client(), project.client()
+    result, expected = begin(old)
+    redis = old.backend.client
+    with project.worker(pool="threads", name="between", config=sides.between()):
+        waiting = (AT_SQS[begin], 0)
+        wait_until(lambda: "celery" in project.queues() and project.messages() == waiting)
+    tally = copy_results(old, new, chords=True)
+    assert (tally.chords, tally.chords_left) == (1, 0)
+    assert not list(redis.scan_iter("celery-taskset-meta-*.*"))
+    assert copy_results(old, new, chords=True).chords == 0
+    with project.worker(pool="threads", name="new"):
+        assert AsyncResult(result.id, app=new).get(timeout=PATIENCE_SECONDS) == expected
+    assert [each.value for each in project.effects("moved")] == [expected]
+
+
+#: How many tasks wait at SQS when all of Redis's have run: the retry, and members of the group.
+AT_SQS = {flat: 1, chain_in_header: 3}
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_chord_that_begins_now_is_in_the_table(project: ChordProject, sides: Sides) -> None:
     client = project.client(**sides.both())
     with project.worker(pool="prefork", config=sides.both()):
         assert the_chord(client).get(timeout=PATIENCE_SECONDS) == 12
-    old = project.client(**sides.old())
+    old = sides.client()
     assert old.backend.client.dbsize() == 0
 
 
 def test_old_results_and_groups_are_read_and_new_ones_beside_them(
     project: ChordProject, sides: Sides
 ) -> None:
-    old, both = project.client(**sides.old()), project.client(**sides.both())
+    old, both = sides.client(), project.client(**sides.both())
     before = group(old.signature("proj.add", (n, n)) for n in range(4)).apply_async()
     before.save()
     failing = old.send_task("proj.fail", ("why",))
@@ -181,7 +232,7 @@ def test_every_pool_writes_to_both(project: ChordProject, sides: Sides, pool: st
     if pool == "gevent":
         pytest.importorskip("gevent")
     config = {**sides.both(mirror="old"), "result_extended": True, "task_track_started": True}
-    both, old = project.client(**sides.both()), project.client(**sides.old())
+    both, old = project.client(**sides.both()), sides.client()
     with project.worker(pool=pool, config=config):
         results = [both.send_task("proj.add", (n, n)) for n in range(20)]
         for n, result in enumerate(results):
@@ -217,7 +268,7 @@ def test_the_way_back_ends_the_chords_of_the_table(project: ChordProject, sides:
         assert AsyncResult(result.id, app=reader).get(timeout=PATIENCE_SECONDS) == 12
         again = the_chord(project.client(**back))
         assert again.get(timeout=PATIENCE_SECONDS) == 12
-    old = project.client(**sides.old())
+    old = sides.client()
     assert AsyncResult(again.id, app=old).get(timeout=5) == 12
     # What the way back did not mirror is copied, and then the table is not needed any more.
     assert copy_results(old, new).unreadable == ()
