@@ -69,3 +69,33 @@ def test_an_item_without_a_timestamp_is_known_by_that() -> None:
     seen = {"id": text("x")}
     assert holds(items.is_still(seen), seen)
     assert not holds(items.is_still(seen), {**seen, "timestamp": number(1)})
+
+
+@pytest.mark.parametrize(
+    ("copied", "there", "written"),
+    [
+        ("SUCCESS", None, True),
+        ("SUCCESS", "SUCCESS", False),
+        ("SUCCESS", "FAILURE", True),
+        ("FAILURE", "REVOKED", False),
+        ("FAILURE", "STARTED", True),
+        ("STARTED", "PENDING", False),
+        ("STARTED", None, True),
+        (None, None, True),
+    ],
+)
+def test_a_copy_is_written_over_what_is_less_far(
+    copied: str | None, there: str | None, written: bool
+) -> None:
+    item = {} if there is None else items.result_item(
+        b"k", b"{}", now=START, life_seconds=60, status=there
+    )  # fmt: skip
+    assert holds(items.may_be_copied_over(copied, START), item) is written
+    if item:
+        later = START + timedelta(seconds=62)
+        assert holds(items.may_be_copied_over(copied, later), item)
+
+
+def test_a_copy_is_not_written_over_a_state_of_celerys_own_backend() -> None:
+    item = items.result_item(b"k", b"{}", now=START, life_seconds=None)
+    assert not holds(items.may_be_copied_over("SUCCESS", START), item)
