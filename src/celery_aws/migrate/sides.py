@@ -18,11 +18,13 @@ class Claim:
         message: what it is.
         handle: what its source settles it by; nobody else looks into it.
         seen_before: it was claimed before, by us or by somebody else: the journal may know it.
+        revoked: its source knows that its task was revoked.
     """
 
     message: Message
     handle: Any
     seen_before: bool = False
+    revoked: bool = False
 
 
 class Source(Protocol):

@@ -21,6 +21,7 @@ from celery_aws.deployment import declare_priorities
 from celery_aws.errors import BrokerLostError, TemporaryError
 from celery_aws.migrate.messages import Message, Unreadable
 from celery_aws.migrate.parked_source import ParkedClaim, ParkedSource
+from celery_aws.migrate.revoked_claims import told_revoked
 from celery_aws.migrate.second_copies import SecondCopies
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.sqs_messages import carried
@@ -57,6 +58,7 @@ class SqsSource:
         self._queues = dict(queues)
         self._connection = app.connection_for_write()
         transport: Transport = self._connection.transport
+        self._transport = transport
         self._directory = transport.directory
         self._large_messages = transport.large_messages
         declare_priorities(app, self._directory)
@@ -69,10 +71,11 @@ class SqsSource:
         Raises:
             BrokerLostError: AWS did not answer.
 
-        Costs one Query of the coordination table, and one GetItem for each of them.
+        Costs one Query of the coordination table, one GetItem for each of them, and one
+        BatchGetItem.
         """
         with _asking():
-            return self._parked.recover(most)
+            return told_revoked(self._transport, self._parked.recover(most))
 
     def claim(self, most: int) -> Sequence[Claim]:
         """Take up to ``most`` messages of one queue, or else parked tasks; higher priorities first.
@@ -81,15 +84,16 @@ class SqsSource:
             BrokerLostError: AWS did not answer.
 
         Costs one ReceiveMessage for each queue, and once more with a second's wait if all seem to
-        be empty; one PutItem for each message that was migrated; for parked tasks see
-        :meth:`ParkedSource.claim`.
+        be empty; one PutItem for each message that was migrated, and a BatchGetItem; for parked
+        tasks see :meth:`ParkedSource.claim`.
         """
         with _asking():
-            return (
+            found = (
                 self._received(most, wait_seconds=0)
                 or self._parked.claim(most)
                 or self._received(most, wait_seconds=WAIT_SECONDS)
             )
+            return told_revoked(self._transport, found)
 
     def commit(self, claims: Sequence[Claim]) -> None:
         """Delete messages, and what of them is in S3; again, too.

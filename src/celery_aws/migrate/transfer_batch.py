@@ -97,7 +97,7 @@ class Batches:
         message = claim.message
         if isinstance(message, Unreadable):
             return Quarantined(message=message, fate=Fate.QUARANTINED, reason=message.reason)
-        if message.task_id in self._revoked:
+        if claim.revoked or message.task_id in self._revoked:
             return Quarantined(message=message, fate=Fate.REVOKED, reason="its task was revoked")
         return None
 

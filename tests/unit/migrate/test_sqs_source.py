@@ -74,6 +74,24 @@ def test_what_waits_is_claimed_hidden_and_deleted(shop: Shop) -> None:
     one.commit(first)
 
 
+def test_what_was_revoked_here_says_so(shop: Shop) -> None:
+    shop.send(0, task_id="wanted")
+    shop.send(0, task_id="unwanted")
+    shop.send(DAY, task_id="later")
+    with shop.app.connection_for_write() as connection:
+        shared: Coordination = connection.transport.coordination
+        shared.revocations.add(["unwanted", "later"])
+    one = source(shop)
+
+    claims = [*one.claim(10), *one.claim(10)]
+
+    assert {each.message.task_id: each.revoked for each in claims} == {  # type: ignore[union-attr]
+        "wanted": False,
+        "unwanted": True,
+        "later": True,
+    }
+
+
 def test_a_message_is_as_it_was_published(shop: Shop) -> None:
     shop.send(0, expires=60, priority=4, headers={"x": 1})
 
