@@ -34,6 +34,14 @@ class Shell:
         """Run a command of ``celery aws migrate`` and return its standard output."""
         return self.run(*self._migrate(words), codes=codes)
 
+    def ended_with(self, code: int, *words: str) -> bool:
+        """Run a command of ``celery aws migrate``; tell whether its exit code is this."""
+        try:
+            self.migrate(*words, codes=(code,))
+        except CommandFailedError:
+            return False
+        return True
+
     def run(self, *words: str, stage: str = "aws", codes: Collection[int] = (0,)) -> str:
         """Run ``celery -A the-app ...`` and return its standard output.
 
