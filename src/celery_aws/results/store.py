@@ -305,10 +305,12 @@ class ResultStore:
             return write()
         except TableNotFoundError as error:
             self._tolerate(error)
-        logger.warning("results table %s does not exist: creating it", self.table)
-        ensure_table(
+        report = ensure_table(
             self.service, self.table, self.spec, purpose=items.RESULTS_TABLE, clock=self.clock
         )
+        if report.created:
+            # Not before: threads and processes that miss it at the same time would all say so.
+            logger.warning("results table %s did not exist: it was created", self.table)
         return write()
 
     def _tolerate(self, error: TableNotFoundError) -> None:

@@ -197,9 +197,20 @@ def test_the_first_write_makes_the_table_and_says_so_once(
         assert write(store, "STARTED")
         assert write(store, "SUCCESS")
     assert [record.getMessage() for record in caplog.records] == [
-        "results table results does not exist: creating it"
+        "results table results did not exist: it was created"
     ]
     assert store.read(KEY) == b"ours"
+
+
+def test_who_misses_the_table_while_another_one_makes_it_says_nothing(
+    no_table: MemoryTableService, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = a_store(no_table, clock), a_store(no_table, clock)
+    with caplog.at_level(logging.WARNING):
+        assert write(first, "STARTED")
+        no_table.fail_next("PutItem", TableNotFoundError("not seen yet"))
+        assert write(second, "SUCCESS")
+    assert len(caplog.records) == 1
 
 
 def test_the_first_count_makes_the_table_too(
