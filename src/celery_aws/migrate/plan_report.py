@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from celery_aws.core.durations import duration_text
+from celery_aws.migrate.estimate import BATCH_SECONDS, PARKED_SECONDS, RESULT_SECONDS
 from celery_aws.migrate.inventory import ResultCount
 from celery_aws.migrate.plan import MigrationPlan, QueuePlan
 from celery_aws.migrate.plan_findings import Level, PlanFinding
@@ -12,6 +13,19 @@ from celery_aws.migrate.prices import READ_ON
 
 #: Of what :func:`plan_facts` returns; a key that goes or means something else makes it another one.
 FORMAT: Final = 1
+
+#: Seconds from which the time is made up, as programs read them.
+_ASSUMED: Final = {
+    "batch_of_ten": BATCH_SECONDS,
+    "parked_message": PARKED_SECONDS,
+    "result": RESULT_SECONDS,
+}
+
+_ASSUMED_LINE: Final = (
+    f"The time assumes {BATCH_SECONDS * 1_000:g} ms for ten messages, "
+    f"{PARKED_SECONDS * 1_000:g} ms for a parked one and {RESULT_SECONDS * 1_000:g} ms for a "
+    "result, not measured on AWS."
+)
 
 _HEADER: Final = ("QUEUE", "TO", "MOVED", "DELAYED", "PARKED", "QUARANTINED", "HELD")
 
@@ -29,6 +43,7 @@ def plan_lines(plan: MigrationPlan) -> Iterator[str]:
         yield from finding_lines(finding)
     yield ""
     yield _cost_line(plan)
+    yield _ASSUMED_LINE
     yield _summary(plan)
 
 
@@ -67,6 +82,7 @@ def plan_facts(plan: MigrationPlan) -> dict[str, Any]:
         "dollars": round(plan.dollars, 6),
         "prices": {"region": plan.prices.region, "read_on": READ_ON, "free_tier": False},
         "seconds": round(plan.seconds, 1),
+        "seconds_assume": {**_ASSUMED, "measured": False},
         "threads": plan.pace.threads,
         "rate": plan.pace.rate,
         "counts": {level.value: count for level, count in _levels(plan).items()},
@@ -141,7 +157,7 @@ def _cost_line(plan: MigrationPlan) -> str:
         pace += f" and {plan.pace.rate:g}/s at most"
     return (
         f"About {plan.requests.total} requests, ${plan.dollars:.4f} ({whose}, read on {READ_ON}, "
-        f"without free tier), {duration_text(plan.seconds)} with {pace}."
+        f"without free tier), about {duration_text(plan.seconds)} with {pace}."
     )
 
 
