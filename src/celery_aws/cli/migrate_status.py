@@ -52,6 +52,13 @@ _SAMPLE = 1_000
     is_flag=True,
     help="No process of the old workers is left: for an old broker that does not say who listens.",
 )
+@click.option(
+    "--results-expired",
+    "told_results_expired",
+    is_flag=True,
+    help="The old results have expired, and no chord waits there: for an old result backend that "
+    "cannot be listed, such as a database or memcached.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -61,6 +68,7 @@ def command(
     seconds: float | None,
     timeout_seconds: float,
     told_gone: bool,
+    told_results_expired: bool,
     as_json: bool,
 ) -> None:
     """Show how far the migration has got: each step, with go or wait, why, and what to do next.
@@ -71,7 +79,9 @@ def command(
     It costs what `doctor` costs, and what `migrate verify` costs with 1,000 results.
     """
     sides = _Sides(celery_app(ctx), old, timeout_seconds=timeout_seconds, clock=_CLOCK)
-    seen = replace(sides.look(seconds), told_gone=told_gone)
+    seen = replace(
+        sides.look(seconds), told_gone=told_gone, told_results_expired=told_results_expired
+    )
     steps = steps_of(seen)
     if as_json:
         click.echo(json.dumps(status_facts(steps), indent=2))

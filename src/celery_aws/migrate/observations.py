@@ -79,6 +79,8 @@ class Observations:
         results_to_copy: results that the new side does not have, of those that were looked at; None
             if nobody looked, or if they cannot be counted.
         told_gone: the operator says that no process of the old workers is left.
+        told_results_expired: the operator says that the old result backend has nothing that is
+            still needed.
     """
 
     inventory: Inventory
@@ -90,6 +92,7 @@ class Observations:
     verification: Verification | None = None
     results_to_copy: int | None = None
     told_gone: bool = False
+    told_results_expired: bool = False
 
     @property
     def messages(self) -> int:

@@ -187,10 +187,13 @@ def _no_workers(seen: Observations) -> Judgement:
 
 def _results(seen: Observations) -> Judgement:
     found = seen.inventory.results
+    if found is None and seen.told_results_expired:
+        return _go("you say that the old results have expired; nobody can count them")
     if found is None:
         return _unknown(
             "the old results cannot be counted",
-            "keep the old result backend until its results have expired",
+            "keep the old result backend until its results have expired and no chord waits for "
+            f"parts in it, and say so: {_AWS} migrate status --results-expired",
         )
     if found.chords:
         return _wait(

@@ -92,6 +92,8 @@ def test_in_the_middle_for_people_and_programs() -> None:
         ("new-workers", {"new_workers": ()}, WAIT),
         ("producers", {"watched": None}, UNKNOWN),
         ("results", {"results": None}, UNKNOWN),
+        ("results", {"results": None, "told_results_expired": True}, GO),
+        ("results", {"results_to_copy": 3, "told_results_expired": True}, WAIT),
         ("results", {"results": ResultCount(results={}, chords={"one": (1, 2)})}, WAIT),
         ("results", {"results_to_copy": 3}, WAIT),
         (
