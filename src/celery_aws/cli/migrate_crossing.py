@@ -57,8 +57,18 @@ class Crossing:
     @property
     def blocked(self) -> Mapping[AmqpQueue, str]:
         """The queues with messages that stay, and why."""
-        busy = {each.queue for each in self.inventory.queues if each.messages}
+        busy = self.blocked_messages
         return {queue: why for queue, why in self.destinations.blocked.items() if queue in busy}
+
+    @property
+    def blocked_messages(self) -> Mapping[AmqpQueue, int]:
+        """How many messages these queues had before the run."""
+        blocked = self.destinations.blocked
+        return {
+            each.queue: each.messages
+            for each in self.inventory.queues
+            if each.messages and each.queue in blocked
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

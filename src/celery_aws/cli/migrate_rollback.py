@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from celery_aws.cli.app import celery_app
-from celery_aws.cli.migrate_crossing import Crossing, move_messages, rest_of
+from celery_aws.cli.migrate_crossing import Crossing, Rest, move_messages, rest_of
 from celery_aws.cli.migrate_moving import Moving, moving_options
 from celery_aws.cli.migrate_options import OldSide, old_side_options
 from celery_aws.cli.migrate_results import copy
@@ -30,7 +30,7 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
     received before: --follow waits for it. As with "run", killed it has lost nothing: run it again
     with the same journal.
 
-    Exit code 1: something is in quarantine, or left.
+    Exit code 1: something is in quarantine, or left on SQS, there also if somebody holds it.
 
     Costs one ReceiveMessage and one DeleteMessageBatch for ten messages, and four writes for a
     parked task.
@@ -38,12 +38,13 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
     app, old_app = celery_app(ctx), old.app()
     crossing = _crossing(app, old_app, old)
     confirm(crossing, moving)
-    tally, ended, left = Tally(), True, 0
+    tally, ended, rest = Tally(), True, Rest()
     results: dict[str, Any] | None = None
     try:
         if moving.messages:
             ended = move_messages(crossing, moving, old.journal, tally)
-            left = rest_of(crossing).waiting if ended else 0
+            # Also when somebody stopped it: the exit code says whether all of it is back.
+            rest = rest_of(crossing)
         if moving.results and ended:
             results = copy(app, old_app, moving)
     finally:
@@ -51,13 +52,25 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
             print_json(crossing, tally, results)
         elif moving.messages:
             tell(crossing, tally, old.journal)
-    if left:
+    _tell_rest(rest)
+    ctx.exit(exit_code(crossing, tally, ended=ended) or int(bool(rest.waiting or rest.held)))
+
+
+def _tell_rest(rest: Rest) -> None:
+    if rest.waiting:
         click.echo(
-            f"{left} message(s) are on SQS still: delayed, or due in a moment, or new. Run it "
-            "again, or with --follow",
+            f"{rest.waiting} message(s) are on SQS still: delayed, or due in a moment, or new. Run "
+            "it again, or with --follow",
             err=True,
         )
-    ctx.exit(exit_code(crossing, tally, ended=ended) or int(bool(left)))
+    if rest.held:
+        click.echo(
+            f"{rest.held} message(s) on SQS are held: by workers of the new side, or by a rollback "
+            "that was killed less than 5 minutes ago. They are visible again when these end, or "
+            "when the visibility timeout is over: run it again then (SQS counts up to a minute "
+            "late)",
+            err=True,
+        )
 
 
 def _crossing(app: Any, old_app: Any, old: OldSide) -> Crossing:

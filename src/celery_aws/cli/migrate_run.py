@@ -10,7 +10,7 @@ from celery_aws.cli.migrate_crossing import Crossing, Rest, move_messages, rest_
 from celery_aws.cli.migrate_moving import Moving, moving_options
 from celery_aws.cli.migrate_options import OldSide, old_side_options
 from celery_aws.cli.migrate_results import copy
-from celery_aws.cli.migrate_words import confirm, exit_code, print_json, tell
+from celery_aws.cli.migrate_words import confirm, exit_code, print_json, tell, tell_blocked
 from celery_aws.errors import ConfigurationError
 from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.new_side import read_new_side
@@ -94,8 +94,11 @@ def command(
             print_json(crossing, tally, results)
         elif moving.messages:
             tell(crossing, tally, old.journal)
+    if moving.messages:
+        tell_blocked(crossing)
     _tell_rest(rest)
     ctx.exit(exit_code(crossing, tally, ended=ended) or int(ended and rest.delayed > 0))
+    ctx.exit(exit_code(crossing, tally, ended=ended) if moving.messages else 0)
 
 
 def _tell_rest(rest: Rest) -> None:

@@ -29,7 +29,7 @@ def tell(crossing: Crossing, tally: Tally, path: Path) -> None:
         f"{tally.again} sent by an earlier run",
         f"{tally.revoked} revoked",
         f"{tally.quarantined} in quarantine",
-        f"{tally.left} left",
+        f"{tally.left + sum(crossing.blocked_messages.values())} left",
     ]
     click.echo(f"messages: {', '.join(words)}")
     if tally.quarantined or tally.revoked:
@@ -43,6 +43,13 @@ def tell(crossing: Crossing, tally: Tally, path: Path) -> None:
         )
 
 
+def tell_blocked(crossing: Crossing) -> None:
+    """Say which queues stay, and why."""
+    counts = crossing.blocked_messages
+    for queue, why in crossing.blocked.items():
+        click.echo(f"{queue}: {counts[queue]} message(s) stay: {why}", err=True)
+
+
 def print_json(crossing: Crossing, tally: Tally, results: Mapping[str, Any] | None) -> None:
     """Print for programs what was done."""
     report = {
@@ -50,6 +57,7 @@ def print_json(crossing: Crossing, tally: Tally, results: Mapping[str, Any] | No
         "to": crossing.target_address,
         "messages": tally.as_json(),
         "blocked": dict(crossing.blocked),
+        "blocked_messages": dict(crossing.blocked_messages),
         "results": results,
     }
     click.echo(json.dumps(report, indent=2))

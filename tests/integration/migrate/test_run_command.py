@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import redis as redis_client
 from celery import Celery
@@ -150,7 +151,13 @@ def test_what_cannot_go_is_told_and_the_rest_goes(move: Move) -> None:
 
     assert report["messages"] == numbers(sent=4, quarantined=1, revoked=1)
     assert "no worker would consume it" in report["blocked"]["nobody"]
+    assert report["blocked_messages"] == {"nobody": 1}
     assert move.server.llen("nobody") == 1
+    again = move.run("run", "--yes", "--no-results")
+    assert again.exit_code == 1
+    assert again.stdout.endswith(", 1 left\n")
+    assert again.stderr.splitlines()[-1].startswith("nobody: 1 message(s) stay: SQS has no queue")
+    assert move.run("run", "--yes", "--only-results").exit_code == 0
     lines = (move.folder / "journal.sqlite.quarantine.jsonl").read_text().splitlines()
     assert sorted(json.loads(line)["fate"] for line in lines) == ["quarantined", "revoked"]
     named = move.report("run", "--queue", "nobody=other", "--revoked-file", str(revoked))
@@ -232,6 +239,27 @@ def test_two_sides_of_one_kind_are_a_mistake(move: Move) -> None:
 
         assert ended.exit_code == 2
         assert "-A" in ended.stderr
+
+
+def test_a_rollback_is_not_done_while_somebody_holds_a_message(move: Move) -> None:
+    move.publish(3)
+    assert move.report("run")["messages"] == numbers(sent=3)
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"{move.environment.queue_name_prefix}celery")["QueueUrl"]
+    (held,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)["Messages"]
+
+    first = move.run("rollback", "--yes", "--no-results")
+    sqs.change_message_visibility(
+        QueueUrl=url, ReceiptHandle=held["ReceiptHandle"], VisibilityTimeout=0
+    )
+    second = move.run("rollback", "--yes", "--no-results")
+
+    assert first.exit_code == 1
+    assert "messages: 2 sent" in first.stdout
+    assert "1 message(s) on SQS are held" in first.stderr
+    assert second.exit_code == 0, second.output
+    assert "messages: 1 sent" in second.stdout
+    assert len(move.waiting()) == 3
 
 
 def hold(move: Move) -> None:
