@@ -88,6 +88,7 @@ soak: .venv/.dev servers ## Kill workers and migrations 1,900 times, 150 min (CE
 	$(BIN)/python -m pytest -m soak -s tests/simulation
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
 	$(BIN)/python -m pytest -m soak -s tests/integration/migrate
+	$(BIN)/python -m pytest -m soak -s tests/integration/workers tests/integration/health
 	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
 # FILES="test_inspect.py test_group_chains.py" runs a part of it.

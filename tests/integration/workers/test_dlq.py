@@ -26,7 +26,7 @@ POISON = 1_000
 GOOD = 300
 
 #: For how long the messages are hidden that a killed command has received.
-HIDDEN_SECONDS = 12
+HIDDEN_SECONDS = 20
 
 #: A worker moves a message by itself in some milliseconds; far more than it takes.
 LONG_SECONDS = 180

@@ -169,7 +169,7 @@ def test_what_expires_before_its_eta_never_runs(recorded: RecordedProject) -> No
     """Whether SQS has delayed it or it was parked."""
     recorded.configure(task_ignore_result=False, broker_transport_options={"short_eta_seconds": 1})
     app = recorded.sender
-    soon, due = now() + timedelta(seconds=1), now() + timedelta(seconds=4)
+    soon, due = now() + timedelta(seconds=2), now() + timedelta(seconds=6)
     recorded.send("parked", countdown=LONG_SECONDS, expires=soon)
     recorded.send("delayed", eta=due, expires=soon)
     recorded.send("wanted", eta=due)
