@@ -15,7 +15,7 @@ from celery_aws.migrate.quarantine import Quarantine, Quarantined
 from celery_aws.names import AmqpQueue
 
 NOW = datetime(2026, 11, 23, 14, 55, tzinfo=timezone.utc)
-GOLDEN = Path(__file__).parents[2] / "golden" / "migration-quarantine.jsonl"
+GOLDEN = Path(__file__).parents[2] / "golden" / "migrate/quarantine.jsonl"
 
 READABLE = Quarantined(
     message=Carried(
