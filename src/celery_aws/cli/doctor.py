@@ -8,7 +8,7 @@ import click
 from celery_aws.cli.app import celery_app
 from celery_aws.doctor import Report, Role, diagnose
 
-_ROLES: Final[tuple[Role, ...]] = ("worker", "producer", "monitor")
+_ROLES: Final[tuple[Role, ...]] = ("worker", "producer", "monitor", "migrator")
 
 
 @click.command("doctor", short_help="Find what is wrong with queues, tables, rights and settings.")
@@ -17,7 +17,8 @@ _ROLES: Final[tuple[Role, ...]] = ("worker", "producer", "monitor")
     type=click.Choice(_ROLES),
     default="worker",
     show_default=True,
-    help="Whose rights are looked at: of who runs tasks, who only sends them, or who watches.",
+    help="Whose rights are looked at: of who runs tasks, who only sends them, who watches, "
+    "or who runs `aws migrate`.",
 )
 @click.option(
     "--queue",

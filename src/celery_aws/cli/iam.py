@@ -104,7 +104,8 @@ def command(ctx: click.Context, /, role: str, **given: Any) -> None:
 
     A producer sends tasks and waits for results: web processes, beat. A worker is `celery worker`;
     a monitor Flower, inspect, control, events or an exporter. An operator also looks after dead
-    letters and leftovers. A provisioner makes queues, tables and buckets.
+    letters and leftovers, a migrator runs `aws migrate`. A provisioner makes queues, tables and
+    buckets.
 
     It names each queue, table and bucket of the app's configuration, and one pattern: that of the
     inboxes, which processes make for themselves. Attach several policies to who has several roles.

@@ -34,6 +34,9 @@ SUMMARY = (PARTITION, SORT, TASK_ID, TASK, DUE, QUEUE, QUEUE_URL)
 #: Bytes of a message in one item; the rest of the 400 KB is for keys and attributes.
 PART_BYTES = 350_000
 
+#: Partition of the entries that a migration has claimed, to take them back to the old broker.
+CLAIMED = "migration#claimed"
+
 #: How long after its task is due a part may be removed. Who was killed before it had written the
 #: entry, or removed the parts, leaves parts that nobody finds.
 PART_LIFE_SECONDS = 400 * 86_400

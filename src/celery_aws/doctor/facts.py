@@ -25,7 +25,7 @@ from celery_aws.doctor.look import Look
 from celery_aws.names import InboxId, QueueName
 
 #: Who runs: what the processes of that role have to be allowed.
-Role: TypeAlias = Literal["worker", "producer", "monitor"]
+Role: TypeAlias = Literal["worker", "producer", "monitor", "migrator"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,10 @@ from celery_aws.core.binding_items import PARTITION_OF_BINDINGS
 from celery_aws.core.inbox_items import PARTITION_OF_INBOXES
 from celery_aws.core.reply_items import reply_partition
 from celery_aws.core.schedule import markers_partition
+from celery_aws.core.scheduled_items import CLAIMED
 from celery_aws.deployment import ResultKeys
 from celery_aws.iam.document import Conditions
+from celery_aws.table.migrated import migrated_partition
 from celery_aws.table.revocations import revoked_partition
 
 LEADING_KEYS = "dynamodb:LeadingKeys"
@@ -20,6 +22,9 @@ BINDINGS = PARTITION_OF_BINDINGS
 INBOXES = PARTITION_OF_INBOXES
 PARKED = markers_partition("*")
 PARTS_OF_PARKED = f"part#{PARKED}"
+CLAIMED_PARKED = CLAIMED
+PARTS_OF_CLAIMED = f"part#{CLAIMED}#*"
+MIGRATED = migrated_partition("*")
 REPLIES = reply_partition("*")
 REVOKED = revoked_partition("*")
 

@@ -10,6 +10,7 @@ from celery_aws.iam import encryption
 from celery_aws.iam.creation import queue_creation, table_creation
 from celery_aws.iam.document import PolicyDocument, Statement
 from celery_aws.iam.folding import folded
+from celery_aws.iam.migrator import migrator
 from celery_aws.iam.monitor import monitor
 from celery_aws.iam.operator import operator
 from celery_aws.iam.producer import producer
@@ -29,6 +30,8 @@ class Role(Enum):
     MONITOR = "monitor"
     #: A monitor who also looks after dead letters and leftovers, by hand.
     OPERATOR = "operator"
+    #: Moves everything from another broker and result backend here, or back, by hand.
+    MIGRATOR = "migrator"
     #: Makes queues, tables and buckets.
     PROVISIONER = "provisioner"
 
@@ -79,6 +82,9 @@ def policy(
     return folded(document, found) if options.folds else document
 
 
+#: Who sends tasks, and so may be the first to need a queue or a table.
+_SENDERS = {Role.PRODUCER: producer, Role.WORKER: worker, Role.MIGRATOR: migrator}
+
 #: Who neither sends tasks nor runs them, and makes no queue of tasks.
 _WATCHERS = {Role.MONITOR: monitor, Role.OPERATOR: operator}
 
@@ -95,7 +101,7 @@ def _statements(found: Resources, role: Role, options: PolicyOptions) -> Iterato
     if role in _WATCHERS:
         yield from _WATCHERS[role](found, ages=options.ages)
     else:
-        yield from (producer if role is Role.PRODUCER else worker)(found)
+        yield from _SENDERS[role](found)
     if options.creates:
         if role not in _WATCHERS:
             yield from queue_creation(found)

@@ -19,7 +19,7 @@ from celery_aws.core.migration_marks import migration_mark
 from celery_aws.core.parked_tasks import may_be_moving
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.core.schedule import FIFO, LANES, STANDARD, ScheduledTask
-from celery_aws.core.scheduled_items import entry_items, part_keys, scheduled_task
+from celery_aws.core.scheduled_items import CLAIMED, entry_items, part_keys, scheduled_task
 from celery_aws.core.table_keys import PARTITION, SORT, key_item
 from celery_aws.errors import ConfigurationError, ObjectNotFoundError
 from celery_aws.migrate.messages import Message, Unreadable
@@ -29,8 +29,6 @@ from celery_aws.migrate.sqs_messages import carried
 from celery_aws.names import AmqpQueue
 
 logger = logging.getLogger(__name__)
-
-CLAIMED = "migration#claimed"
 
 #: The key that an entry had in the schedule.
 ORIGIN_PARTITION = "origin_pk"

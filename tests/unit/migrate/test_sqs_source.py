@@ -12,10 +12,10 @@ import pytest
 from celery_aws.broker.coordination import Coordination
 from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.migration_marks import MigrationMark, mark_migrated
+from celery_aws.core.scheduled_items import CLAIMED
 from celery_aws.errors import BrokerLostError, ServiceFaultError, UnreachableError
 from celery_aws.migrate import sqs_source
 from celery_aws.migrate.messages import Carried, Unreadable
-from celery_aws.migrate.parked_source import CLAIMED
 from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.sqs_inventory import sqs_inventory
 from celery_aws.migrate.sqs_source import SqsSource

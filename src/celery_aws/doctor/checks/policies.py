@@ -25,6 +25,8 @@ _OF_ROLES: Mapping[str, tuple[str, ...]] = {
     "worker": ("sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
                "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
     "monitor": ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
+    "migrator": ("sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes",
+                 "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
 }  # fmt: skip
 
 #: Of a role's session; a path of the role is not in it.
