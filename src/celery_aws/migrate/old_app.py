@@ -11,12 +11,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Connection
 from kombu.utils.url import maybe_sanitize_url
 
 from celery_aws.errors import ConfigurationError
+
+#: Schemes of URLs whose user is an access key.
+_OURS = ("aws", "aws+sqs")
 
 
 class OldApp(Celery):  # type: ignore[misc]
@@ -100,8 +104,17 @@ def old_connection(app: Any) -> Connection:
 
 
 def address(url: str) -> str:
-    """Return a URL that may be shown: without user and password."""
-    return str(maybe_sanitize_url(url))
+    """Return the URL of a side as it may be shown, and as a journal knows it: without a password.
+
+    Of ours it has no access key either: the next command may have another one, for the same queues,
+    and would take them for another side.
+    """
+    shown = str(maybe_sanitize_url(url))
+    parts = urlsplit(shown)
+    if parts.scheme not in _OURS:
+        return shown
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def _module(source: str) -> ModuleType:

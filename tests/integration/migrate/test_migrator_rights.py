@@ -102,10 +102,7 @@ class Move:
         self.old.backend.store_result("large", _text(TOO_LARGE), "SUCCESS")
 
     def allow(self, document: PolicyDocument) -> None:
-        """Let the migrator do this, and nothing else.
-
-        It stays the same user, as a journal knows a side by the address and who is named in it.
-        """
+        """Let the migrator do this, and nothing else; clients of the process are reused."""
         boto3.client("iam").put_user_policy(
             UserName=f"{self.environment.queue_name_prefix}migrator",
             PolicyName="only",

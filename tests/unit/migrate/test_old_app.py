@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from celery_aws.errors import ConfigurationError
-from celery_aws.migrate.old_app import old_app, old_connection
+from celery_aws.migrate.old_app import address, old_app, old_connection
 
 NEW = {
     "CELERY_BROKER_URL": "aws+sqs://",
@@ -95,3 +95,16 @@ def test_an_app_without_results_has_none() -> None:
 def test_no_broker_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="which broker"):
         old_app()
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@host:6379/0", "redis://user:**@host:6379/0"),
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("aws+sqs://AKIA1:secret@127.0.0.1:4566/", "aws+sqs://127.0.0.1:4566/"),
+        ("aws+sqs://AKIA1:secret@/", "aws+sqs:///"),
+        ("aws://@eu-west-1", "aws://eu-west-1/"),
+        ("aws+sqs:///", "aws+sqs:///"),
+    ],
+)
+def test_an_address_stays_the_same_when_keys_are_others(url: str, shown: str) -> None:
+    assert address(url) == shown
