@@ -105,6 +105,7 @@ def the_chord(client: Any, *, body: Any = None) -> Any:
     return chord(header, app=client)(body or client.signature("chorded.total"))
 
 
+@pytest.mark.oldest
 def test_a_chord_of_redis_whose_tasks_go_to_sqs_is_ended_for_a_client_that_waits_at_redis(
     project: ChordProject, sides: Sides
 ) -> None:
@@ -153,6 +154,7 @@ def flat(old: Any) -> tuple[Any, Any]:
     return the_chord(old, body=old.signature("chorded.body", ("moved",))), [3, 2, 7]
 
 
+@pytest.mark.oldest
 @pytest.mark.parametrize("begin", [flat, chain_in_header])
 def test_a_chord_in_flight_is_moved_and_ended_without_redis(
     project: ChordProject, sides: Sides, begin: Any
