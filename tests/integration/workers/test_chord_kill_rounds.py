@@ -47,7 +47,7 @@ def chords(project: Project, tmp_path: Path) -> Iterator[ChordProject]:
         yield scene
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(soak_rounds(100), marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [2, pytest.param(soak_rounds(100), marks=pytest.mark.soak)])
 def test_no_chord_is_lost_with_a_killed_worker(chords: ChordProject, count: int) -> None:
     rounds = Rounds("chord kills", count)
     worker = new_worker(chords)

@@ -73,10 +73,10 @@ def test_children_publish_on_clients_of_their_own(project: Project) -> None:
     with project.worker(pool="prefork", concurrency=3, arguments=["--max-tasks-per-child", "2"]):
         # More tasks than the first children may run: later ones are forked while the
         # receiver threads of the parent are at work.
-        parents = [client.send_task("proj.fan_out", (2,)) for _ in range(6)]
+        parents = [client.send_task("proj.fan_out", (2,)) for _ in range(4)]
         ids = [each for parent in parents for each in parent.get(timeout=PATIENCE_SECONDS)]
         results = [client.AsyncResult(each).get(timeout=PATIENCE_SECONDS) for each in ids]
-    assert results == [0, 2] * 6
+    assert results == [0, 2] * 4
 
 
 @pytest.mark.oldest

@@ -44,7 +44,7 @@ def killed(recorded: RecordedProject) -> RecordedProject:
     return recorded
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(soak_rounds(300), marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [2, pytest.param(soak_rounds(300), marks=pytest.mark.soak)])
 def test_no_task_is_lost_with_a_killed_worker(killed: RecordedProject, count: int) -> None:
     rounds = Rounds("kills", count)
     worker = new_worker(killed)
