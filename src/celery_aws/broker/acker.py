@@ -139,20 +139,14 @@ class Acker(BackgroundThread):
             )
         )
 
-    def move(
-        self,
-        receipt: Receipt,
-        errand: Errand,
-        *,
-        on_kept: Callable[[Receipt], None] | None = None,
-    ) -> None:
+    def move(self, receipt: Receipt, errand: Errand, *, on_kept: Callable[[Receipt], None]) -> None:
         """Delete the message once it is elsewhere, soon. Never blocks on AWS.
 
         Args:
             receipt: settles it.
             errand: sends it there.
             on_kept: is told, in the thread, that the message is to be worked on here after all;
-                by then it is as it was before. None if the errand never says so.
+                by then it is as it was before.
         """
         self._leases.settling(receipt, disposing=True)
         self._submit(

@@ -16,7 +16,6 @@ from functools import partial
 from celery_aws.broker.acker import Acker
 from celery_aws.broker.directory import QueueAddress, QueueDirectory
 from celery_aws.broker.early_messages import EarlyMessages
-from celery_aws.broker.errands import Disposal
 from celery_aws.broker.give_backs import give_backs
 from celery_aws.broker.large_messages import LargeMessages
 from celery_aws.broker.leases import Leases, Taken
@@ -255,12 +254,7 @@ class Reception:
         for message, seconds in claimed.postponed:
             self._acker.give_back(receipts[message.receipt_handle], visible_in_seconds=seconds)
         for message in claimed.duplicates:
-            self._acker.move(receipts[message.receipt_handle], _of_which_a_copy_stays)
+            self._acker.delete(receipts[message.receipt_handle])
         self._record.count("duplicates", len(claimed.duplicates))
         ready = [(message, receipts[message.receipt_handle]) for message in claimed.ready]
         return ready, len(claimed.duplicates)
-
-
-def _of_which_a_copy_stays(_: Receipt) -> Disposal:
-    """Let a message be deleted, and nothing that it points to: both copies may point to it."""
-    return Disposal.MOVED

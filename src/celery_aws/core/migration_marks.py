@@ -71,8 +71,9 @@ def task_key(task_id: str | None, *, source_key: str) -> str:
 def mark_migrated(message: OutgoingMessage, *, task_key: str, copy_id: str) -> OutgoingMessage:
     """Return a message with the mark in place of any it has; without, if there is no room for it.
 
-    SQS takes ten attributes, and one is left for a message whose body has to go to S3. What has no
-    mark is delivered as any other, a second copy too.
+    A copy that is dropped takes its body in S3 along, so each has to have one of its own. SQS takes
+    ten attributes, and one is left for a message whose body has to go to S3. What has no mark is
+    delivered as any other, a second copy too.
 
     Args:
         message: to be sent.

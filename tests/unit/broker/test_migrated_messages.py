@@ -167,19 +167,19 @@ def test_a_copy_that_is_worked_on_here_is_claimed_once(desk: Desk) -> None:
     assert desk.claims() == 1
 
 
-def test_a_deleted_copy_leaves_the_body_that_both_may_point_to(new_desk: MakeDesk) -> None:
+def test_a_deleted_copy_takes_its_own_body_along(new_desk: MakeDesk) -> None:
     desk = new_desk(large_message_bucket=BUCKET)
-    pointer = S3Pointer(bucket=BUCKET, key=ObjectKey("1"))
-    desk.bench.s3.put(BUCKET, pointer.key, b"body")
     for copy_id in "ab":
+        pointer = S3Pointer(bucket=BUCKET, key=ObjectKey(copy_id))
+        desk.bench.s3.put(BUCKET, pointer.key, b"body of " + copy_id.encode())
         message = copy_of("1", copy_id, dump_pointer(pointer))
         desk.bench.sqs.send(desk.bench.address().url, message)
 
     received = desk.receive()
 
-    assert [message.envelope for message, _ in received.messages] == ["body"]
+    assert [message.envelope for message, _ in received.messages] == ["body of a"]
     assert len(desk.bench.bodies()) == 1
-    assert list(desk.bench.s3.objects(BUCKET)) == ["1"]
+    assert list(desk.bench.s3.objects(BUCKET)) == ["a"]
 
 
 def test_what_cannot_be_read_is_no_reason_to_delete_what_can(new_desk: MakeDesk) -> None:
@@ -322,12 +322,12 @@ class TestWhereItGoes:
             desk.bench.sqs.send(desk.bench.address().url, copy_of("1", copy_id, body))
         desk.bench.sqs.faults.fail("SendMessage", AccessDeniedError("no"), times=2)
 
-        assert desk.delivered() == []
+        received = desk.receive()
+        assert desk.bench.acker.flush(PATIENCE_SECONDS)
 
-        assert [migration_mark(message.message_attributes) for message, _ in desk.kept] == [
-            migration_mark(copy_of("1", "a").message_attributes)
-        ]
-        assert len(desk.bench.bodies()) == 1
+        # The second may be found early before it is known that nobody delays the first, or after.
+        assert len([*received.messages, *desk.kept]) == 1
+        assert (desk.claims(), len(desk.bench.bodies())) == (2, 1)
 
     def test_one_that_nobody_delays_is_not_kept_unclaimed(self, desk: Desk) -> None:
         body = envelope(due_in(desk.bench, 600))
