@@ -42,7 +42,7 @@ class Shell:
             return False
         return True
 
-    def run(self, *words: str, stage: str = "aws", codes: Collection[int] = (0,)) -> str:
+    def run(self, *words: str, stage: str = "after", codes: Collection[int] = (0,)) -> str:
         """Run ``celery -A the-app ...`` and return its standard output.
 
         Raises:
@@ -67,7 +67,7 @@ class Shell:
         """Begin a command of ``celery aws migrate`` that runs until it is stopped."""
         whole = self._migrate(words)
         screen.command(("celery", "-A", "shop", *whole, "&"))
-        return Following(_command(whole), self._variables("aws"), self._fleet.scratch)
+        return Following(_command(whole), self._variables("after"), self._fleet.scratch)
 
     def _variables(self, stage: str) -> dict[str, str]:
         return {**os.environ, **self._fleet.variables(stage), "PYTHONPATH": _python_path()}

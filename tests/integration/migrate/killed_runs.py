@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 APP = "examples.migration.app"
 
-#: Seconds for one run, or for a worker to execute a mixture; far more than it takes.
+#: Seconds for one run, or for a worker without anything done; far more than it takes.
 PATIENCE_SECONDS = 120.0
 
 #: Seconds between a request of a run and its death: longer than a batch takes.
@@ -50,7 +50,7 @@ class Trial:
     Attributes:
         seed: of its kills.
         kills: how many there were.
-        lost: ids that are nowhere, or were not executed.
+        lost: ids that are nowhere.
         doubles: how many messages SQS has more than once.
         problems: what else must not be.
     """
@@ -224,13 +224,16 @@ def execute(account: LocalAccount, mixture: Mixture, trial: Trial, ledger: Ledge
         arguments=["--without-gossip", "--without-mingle"],
     )
     with worker:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline, size = time.monotonic() + PATIENCE_SECONDS, 0
         while not _is_done(account, mixture, ledger) and time.monotonic() < deadline:
             time.sleep(0.2)
+            if ledger.path.exists() and ledger.path.stat().st_size > size:
+                deadline, size = time.monotonic() + PATIENCE_SECONDS, ledger.path.stat().st_size
     runs = ledger.runs()
-    trial.lost |= {each.task_id for each in mixture.runs - runs.keys()}
+    unexecuted = sorted(each.task_id for each in mixture.runs - runs.keys())
     twice = {each: found for each, found in runs.items() if len(found) > 1}
     claims = {
+        f"{len(unexecuted)} not executed, such as {unexecuted[:5]}": not unexecuted,
         f"{len(twice)} ran twice, such as {list(twice.items())[:1]}": not twice,
         f"ran: {runs.keys() - mixture.runs}": runs.keys() <= mixture.runs,
     }
