@@ -96,8 +96,9 @@ _OPTIONS: tuple[Callable[[Command], Command], ...] = (
     click.option(
         "--even-if-alive",
         is_flag=True,
-        help="Do not refuse --take-held: you know that no worker of the old app is alive, and "
-        "what answers or listens is something else. What a live worker holds would run twice.",
+        help="Do not refuse --take-held or --chords: you know that no worker of the old app is "
+        "alive, and what answers or listens is something else. What a live worker holds would run "
+        "twice.",
     ),
     click.option(
         "--follow",
@@ -143,6 +144,8 @@ def moving_options(command: Command) -> Command:
         if even_if_alive and not take_held:
             raise click.UsageError("--even-if-alive says something of --take-held only")
             raise click.UsageError("--even-if-alive is for --take-held")
+        if even_if_alive and not (take_held or options.get("chords")):
+            raise click.UsageError("--even-if-alive is for --take-held and --chords")
         moving = Moving(
             threads=threads,
             per_second=per_second,

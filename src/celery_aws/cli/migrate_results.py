@@ -16,13 +16,16 @@ from celery_aws.migrate.results.tally import ResultTally
 THREADS = 4
 
 
-def copy(source: Any, target: Any, moving: Moving) -> dict[str, Any] | None:
+def copy(
+    source: Any, target: Any, moving: Moving, *, chords: bool = False
+) -> dict[str, Any] | None:
     """Copy the results of one app to another, with a bar, and say how many.
 
     Args:
         source: the app whose result backend is read.
         target: the app whose result backend gets them.
         moving: how.
+        chords: move those in flight, too.
 
     Returns:
         The numbers, by name; None if results of these backends are not copied.
@@ -39,6 +42,7 @@ def copy(source: Any, target: Any, moving: Moving) -> dict[str, Any] | None:
                 threads=max(moving.threads, THREADS),
                 rate=moving.per_second,
                 progress=_advancing(advance),
+                chords=chords,
             )
     except UnsupportedError as error:
         if not moving.messages:
@@ -54,8 +58,8 @@ def copy(source: Any, target: Any, moving: Moving) -> dict[str, Any] | None:
 def _tell(tally: ResultTally) -> None:
     click.echo(
         f"results: {tally.copied} copied, {tally.groups} groups, {tally.kept} kept as they were, "
-        f"{tally.expired} expired, {tally.chords_left} chords left, {len(tally.unreadable)} "
-        "unreadable"
+        f"{tally.expired} expired, {tally.chords} chords moved, {tally.chords_left} left, "
+        f"{len(tally.unreadable)} unreadable"
     )
     for key in tally.unreadable:
         click.echo(f"  unreadable, and left: {key}", err=True)

@@ -12,8 +12,10 @@ from celery_aws.cli.migrate_options import OldSide, old_side_options
 from celery_aws.cli.migrate_results import copy
 from celery_aws.cli.migrate_words import confirm, exit_code, print_json, tell, tell_blocked
 from celery_aws.errors import ConfigurationError
+from celery_aws.migrate.chord_readiness import refuse_early_moves
 from celery_aws.migrate.destinations import destinations
 from celery_aws.migrate.new_side import read_new_side
+from celery_aws.migrate.observations import Observations, workers_of
 from celery_aws.migrate.old_app import address
 from celery_aws.migrate.opening import driver_of, inventory_of
 from celery_aws.migrate.revoked import TIMEOUT_SECONDS, revoked_ids
@@ -47,6 +49,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="How long old workers have to say which tasks are revoked; 0 does not ask them, nor does "
     "a run that sees that there are none.",
 )
+@click.option(
+    "--chords",
+    is_flag=True,
+    help="Move chords in flight from Redis, too, so that they end without it. Refused while there "
+    "are workers that do not look at both sides; without it they end where they began.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -56,6 +64,7 @@ def command(
     state_files: tuple[Path, ...],
     id_files: tuple[Path, ...],
     ask_seconds: float,
+    chords: bool,
 ) -> None:
     """Move the messages of the old broker to SQS, and copy the results of the old backend.
 
@@ -70,6 +79,8 @@ def command(
     Costs one SendMessageBatch for ten messages of one queue, one or two writes for a task whose eta
     is more than 15 minutes away, and what the results cost.
     """
+    if chords and not moving.results:
+        raise click.UsageError("--chords moves results: leave out --no-results")
     app, old_app = celery_app(ctx), old.app()
     crossing = _crossing(
         app,
@@ -81,6 +92,8 @@ def command(
         ask_seconds=ask_seconds,
     )
     confirm(crossing, moving)
+    if chords:
+        _refuse_early_chords(crossing, moving)
     tally, ended, rest = Tally(), True, Rest()
     results: dict[str, Any] | None = None
     try:
@@ -88,7 +101,7 @@ def command(
             ended = move_messages(crossing, moving, old.journal, tally)
             rest = rest_of(crossing)
         if moving.results and ended:
-            results = copy(old_app, app, moving)
+            results = copy(old_app, app, moving, chords=chords)
     finally:
         if moving.as_json:
             print_json(crossing, tally, results)
@@ -99,6 +112,17 @@ def command(
     _tell_rest(rest)
     ctx.exit(exit_code(crossing, tally, ended=ended) or int(ended and rest.delayed > 0))
     ctx.exit(exit_code(crossing, tally, ended=ended) if moving.messages else 0)
+
+
+def _refuse_early_chords(crossing: Crossing, moving: Moving) -> None:
+    refuse_early_moves(
+        Observations(
+            inventory=crossing.inventory,
+            old_workers=workers_of(crossing.source),
+            new_workers=workers_of(crossing.target),
+            told_gone=moving.even_if_alive,
+        )
+    )
 
 
 def _tell_rest(rest: Rest) -> None:

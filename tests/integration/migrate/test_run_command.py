@@ -1,5 +1,6 @@
 """``migrate run`` and ``migrate rollback`` from and to a real Redis, as an operator uses them."""
 
+import gc
 import json
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 import redis as redis_client
-from celery import Celery
+from celery import Celery, chord
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 
@@ -299,3 +300,26 @@ def test_what_somebody_may_still_hold_is_taken_only_on_his_word(move: Move) -> N
     assert (refused.exit_code, taken.exit_code) == (1, 0)
     assert "--even-if-alive" in refused.stderr
     assert "messages: 1 sent" in taken.stdout
+
+
+def test_chords_in_flight_are_moved_when_asked_for(move: Move) -> None:
+    parts = [move.old.signature("shop.mail", [number]) for number in range(3)]
+    chord(parts, app=move.old)(move.old.signature("shop.sum"))
+    # Its results say goodbye to Redis, while that is there.
+    gc.collect()
+    results: Any = redis_client.Redis.from_url(move.redis.url(1))
+    assert results.keys("*.s")
+    report = move.report("run")
+    assert report["results"]["chords_left"] == 1
+    assert results.keys("*.s")
+    report = move.report("run", "--only-results", "--chords")
+    assert (report["results"]["chords"], report["results"]["chords_left"]) == (1, 0)
+    assert not results.keys("*.s")
+    report = move.report("run", "--only-results", "--chords")
+    assert (report["results"]["chords"], report["results"]["chords_left"]) == (0, 0)
+
+
+def test_chords_are_results(move: Move) -> None:
+    ended = move.run("run", "--no-results", "--chords")
+    assert ended.exit_code == 2
+    assert "--no-results" in ended.output
