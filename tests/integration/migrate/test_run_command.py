@@ -1,6 +1,5 @@
 """``migrate run`` and ``migrate rollback`` from and to a real Redis, as an operator uses them."""
 
-import gc
 import json
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from celery_aws.core.envelope import decode_body
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.old_app import old_app
 from celery_aws.testing.fixtures import AwsEnvironment
+from tests.integration.migrate.results.conftest import forget_redis
 from tests.servers import RedisServer
 
 PATIENCE_SECONDS = 40.0
@@ -106,6 +106,7 @@ class Move:
 def move(redis: RedisServer, aws_environment: AwsEnvironment, tmp_path: Path) -> Iterator[Move]:
     move = Move(redis, aws_environment, tmp_path)
     yield move
+    forget_redis(move.old)
     move.server.close()
     move.old.close()
     move.new.close()
@@ -305,8 +306,6 @@ def test_what_somebody_may_still_hold_is_taken_only_on_his_word(move: Move) -> N
 def test_chords_in_flight_are_moved_when_asked_for(move: Move) -> None:
     parts = [move.old.signature("shop.mail", [number]) for number in range(3)]
     chord(parts, app=move.old)(move.old.signature("shop.sum"))
-    # Its results say goodbye to Redis, while that is there.
-    gc.collect()
     results: Any = redis_client.Redis.from_url(move.redis.url(1))
     assert results.keys("*.s")
     report = move.report("run")
