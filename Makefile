@@ -84,7 +84,7 @@ test-policies: .venv/.dev redis ## Run the tests of workers with generated IAM p
 	CELERY_AWS_TEST_POLICIES=1 $(BIN)/python -m pytest $(TOGETHER) tests/integration/workers
 
 # -s: its summaries are there to be read while it runs.
-soak: .venv/.dev servers ## Kill workers and migrations 1,900 times, 150 min (CELERY_AWS_SOAK_ROUNDS=10: 7 min)
+soak: .venv/.dev servers ## Kill workers and migrations 2,000 times, 160 min (CELERY_AWS_SOAK_ROUNDS=10: 9 min)
 	$(BIN)/python -m pytest -m soak -s tests/simulation
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers
 	$(BIN)/python -m pytest -m soak -s tests/integration/migrate

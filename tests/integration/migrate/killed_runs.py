@@ -34,8 +34,8 @@ PATIENCE_SECONDS = 120.0
 #: Seconds between a request of a run and its death: longer than a batch takes.
 SPAN_SECONDS = 0.04
 
-#: Batches of ten are what a kill may double.
-DOUBLES_A_KILL = 10
+#: A batch of each thread is what a kill may double.
+BATCH_MESSAGES = 10
 
 #: A run that put something into the quarantine file is done, too.
 FINISHED = (0, 1)
@@ -49,6 +49,7 @@ class Trial:
 
     Attributes:
         seed: of its kills.
+        threads: of its runs.
         kills: how many there were.
         lost: ids that are nowhere.
         doubles: how many messages SQS has more than once.
@@ -56,6 +57,7 @@ class Trial:
     """
 
     seed: int
+    threads: int = 1
     kills: int = 0
     lost: set[str] = field(default_factory=set)
     doubles: int = 0
@@ -64,7 +66,7 @@ class Trial:
     @property
     def good(self) -> bool:
         """True if nothing was lost, and not more doubled than may be."""
-        few = self.doubles <= DOUBLES_A_KILL * self.kills
+        few = self.doubles <= BATCH_MESSAGES * self.threads * self.kills
         return few and not (self.lost or self.problems)
 
     def __str__(self) -> str:
@@ -95,6 +97,7 @@ class KillTrials:
         kills_a_trial: int,
         kills: int,
         *,
+        threads: int = 1,
         before: Callable[[Mixture], None] = lambda _: None,
         after: Callable[[Trial], None] = lambda _: None,
     ) -> None:
@@ -104,12 +107,13 @@ class KillTrials:
             messages: of each trial.
             kills_a_trial: at most; fewer if a run gets through.
             kills: in all.
+            threads: of each run.
             before: adds to what was published.
             after: adds problems to what was found.
         """
         first = int(os.environ.get("CELERY_AWS_SOAK_SEED", "1"))
         while sum(trial.kills for trial in self._done) < kills:
-            trial = Trial(seed=first + len(self._done))
+            trial = Trial(seed=first + len(self._done), threads=threads)
             self._make(trial, messages, kills_a_trial, before)
             after(trial)
             self._done.append(trial)
@@ -136,7 +140,9 @@ class KillTrials:
         before(mixture)
         folder = self._folder / f"trial-{trial.seed}"
         folder.mkdir()
-        runs = KilledRuns(self._account, self._configuration, folder / "journal.sqlite")
+        runs = KilledRuns(
+            self._account, self._configuration, folder / "journal.sqlite", threads=trial.threads
+        )
         runs.kill_until_done(mixture, trial, kills)
         judge_queues(self._account, mixture, trial)
         execute(self._account, mixture, trial, Ledger(folder / "ledger"))
@@ -146,16 +152,19 @@ class KillTrials:
 class KilledRuns:
     """The runs of one mixture."""
 
-    def __init__(self, account: LocalAccount, configuration: str, journal: Path) -> None:
+    def __init__(
+        self, account: LocalAccount, configuration: str, journal: Path, *, threads: int = 1
+    ) -> None:
         self._account = account
         self._configuration = configuration
         self._journal = journal
+        self._threads = threads
 
     def kill_until_done(self, mixture: Mixture, trial: Trial, kills: int) -> None:
         """Run and kill so often, then run to the end; count the kills."""
         remember_ids(self._journal, mixture.revoked)
         moments = random.Random(trial.seed)
-        sends = len(mixture.messages) // (DOUBLES_A_KILL * kills)
+        sends = len(mixture.messages) // (BATCH_MESSAGES * kills)
         for _ in range(kills):
             if not self._killed(moments, sends):
                 return
@@ -191,6 +200,7 @@ class KilledRuns:
         # The new app declares no topic queue.
         command += ["--queue", "celery", "--queue", str(TOPIC_QUEUE.name)]
         command += ["--yes", "--no-results", "--ask-seconds", "0"]
+        command += ["--threads", str(self._threads)]
         return spawn("run", command, {**os.environ, **self._account.variables}, directory=ROOT)
 
 

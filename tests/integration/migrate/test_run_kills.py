@@ -19,10 +19,11 @@ from tests.servers import RedisServer
 
 pytestmark = pytest.mark.worker
 
-#: Messages and kills of each trial, and kills in all.
+#: Messages and kills of each trial, and kills in all; and threads of each run.
 SIZES = [
-    pytest.param((200, 3), 2, id="short"),
-    pytest.param((1_000, 12), soak_rounds(300), marks=pytest.mark.soak, id="long"),
+    pytest.param((200, 3, 2), 1, id="short"),
+    pytest.param((1_000, 12, soak_rounds(300)), 1, marks=pytest.mark.soak, id="long"),
+    pytest.param((1_000, 12, soak_rounds(60)), 4, marks=pytest.mark.soak, id="threads"),
 ]
 
 
@@ -32,14 +33,14 @@ def account(tmp_path: Path) -> Iterator[LocalAccount]:
         yield running
 
 
-@pytest.mark.parametrize(("size", "kills"), SIZES)
+@pytest.mark.parametrize(("size", "threads"), SIZES)
 def test_nothing_is_lost_on_the_way_from_redis(
     account: LocalAccount,
     redis: RedisServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    kills: int,
+    size: tuple[int, int, int],
+    threads: int,
 ) -> None:
     monkeypatch.setenv("SHOP_REDIS", redis.url())
     trials = KillTrials(account, tmp_path, "examples.migration.stages.before")
@@ -54,20 +55,20 @@ def test_nothing_is_lost_on_the_way_from_redis(
             if left:
                 trial.problems.append(f"left in Redis: {left}")
 
-        trials.run(*size, kills, before=poison, after=is_empty)
+        trials.run(*size, threads=threads, before=poison, after=is_empty)
     assert trials.bad() == []
 
 
-@pytest.mark.parametrize(("size", "kills"), SIZES)
+@pytest.mark.parametrize(("size", "threads"), SIZES)
 def test_nothing_is_lost_on_the_way_from_rabbitmq(
     account: LocalAccount,
     rabbit: VirtualHost,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
-    kills: int,
+    size: tuple[int, int, int],
+    threads: int,
 ) -> None:
     monkeypatch.setenv("SHOP_RABBIT", rabbit.url)
     trials = KillTrials(account, tmp_path, "tests.integration.migrate.rabbit_before")
-    trials.run(*size, kills)
+    trials.run(*size, threads=threads)
     assert trials.bad() == []
