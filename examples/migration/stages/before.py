@@ -1,8 +1,8 @@
-"""As it was: Redis alone, with the options that have grown over the years."""
+"""As it was: Redis alone, unless messages are elsewhere, with options that have grown over years."""
 
 import os
 
-broker_url = os.environ["SHOP_REDIS"]
+broker_url = os.environ.get("SHOP_BROKER", os.environ["SHOP_REDIS"])
 result_backend = os.environ["SHOP_REDIS"]
 broker_transport_options = {
     "global_keyprefix": "shop:",
