@@ -4,6 +4,7 @@ import base64
 import json
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -253,6 +254,38 @@ def test_fifo_queues_have_groups_and_know_second_copies(shop: Shop, target: SqsT
 
     found = there(shop, "orders.fifo")
     assert [each.group for each in found] == ["default", "g"]
+
+
+def test_a_fifo_queue_drops_second_copies_and_no_other_message_of_the_same_task(
+    shop: Shop, target: SqsTarget
+) -> None:
+    queue = AmqpQueue("orders.fifo")
+    one = message("a", queue=queue)
+    of_another_list = replace(one, key="b")
+    chosen = message("c", queue=queue, properties={"MessageDeduplicationId": "chosen"})
+
+    target.send([one, of_another_list, chosen])
+    target.send([one, of_another_list, chosen])
+    assert len(there(shop, queue)) == 3
+
+    # Moved back and moved again, within five minutes.
+    shop.sqs.purge_queue(shop.sqs.queue_url(QueueName(queue)))
+    SqsTarget(shop.app, "run-1", passage="third").send([one, of_another_list, chosen])
+    assert len(there(shop, queue)) == 3
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"a": 3}, [1], {"a": {"DataType": 5, "StringValue": "x"}}, {"a": {}}]
+)
+def test_attributes_that_sqs_does_not_take_are_refused_alone(
+    shop: Shop, target: SqsTarget, attributes: object
+) -> None:
+    poison = message("poison", properties={"message_attributes": attributes})
+
+    answers = target.send([message("a"), poison, message("b")])
+
+    assert [type(answer) for answer in answers] == [Sent, Refused, Sent]
+    assert len(there(shop)) == 2
 
 
 def test_what_is_too_large_is_refused_with_size_and_remedy(shop: Shop, target: SqsTarget) -> None:
