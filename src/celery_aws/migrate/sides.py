@@ -42,6 +42,19 @@ class Source(Protocol):
         None when nothing waits now.
         """
 
+    def sending(self, claims: Sequence[Claim]) -> None:
+        """Hear that these go to the target now: workers of the source must not get them any more.
+
+        Only :meth:`give_back` may let them, as nobody else knows that the target has none.
+        """
+
+    def leave(self, claims: Sequence[Claim]) -> bool:
+        """Have these claimed again later, by this run or the next: the target may have them.
+
+        Returns:
+            False if they cannot stay claimed, so that they were given back.
+        """
+
     def commit(self, claims: Sequence[Claim]) -> None:
         """Let the source forget these; again, too, without an error."""
 
@@ -49,7 +62,7 @@ class Source(Protocol):
         """Let the source's workers have these again, as the next ones."""
 
     def close(self) -> None:
-        """Give back what is claimed and close the connection."""
+        """Give back what is claimed and not on its way, and close the connection."""
 
 
 def left_behind(source: Source) -> int:

@@ -109,6 +109,13 @@ class SqsSource:
             self._parked.commit([each.handle for each in claims if _is_parked(each)])
             self._delete([each.handle for each in claims if not _is_parked(each)])
 
+    def sending(self, claims: Sequence[Claim]) -> None:
+        """Nothing: no worker sees them before their time is over."""
+
+    def leave(self, claims: Sequence[Claim]) -> bool:  # noqa: ARG002 - see below
+        """Nothing: they come again in five minutes, and parked ones in the next run."""
+        return True
+
     def give_back(self, claims: Sequence[Claim]) -> None:
         """Let workers have messages again at once.
 

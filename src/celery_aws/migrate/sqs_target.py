@@ -30,6 +30,7 @@ from celery_aws.core.outgoing_entries import may_be_accepted
 from celery_aws.core.refusals import refusal_of
 from celery_aws.core.task_eta import TaskTiming
 from celery_aws.core.queue_names import is_fifo
+from celery_aws.core.refusals import refusal_of
 from celery_aws.deployment import declare_priorities
 from celery_aws.errors import (
     CeleryAwsError,

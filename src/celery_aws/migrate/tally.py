@@ -14,8 +14,9 @@ class Tally:
             them.
         revoked: are in the quarantine file, as their tasks were revoked.
         again: were claimed by an earlier run that had sent them: not sent again.
-        left: were given back, not sent.
-        uncertain: those of the left that the target may have nevertheless: no answer came.
+        left: were given back, not sent; or stay claimed, as nobody knows.
+        uncertain: those of the left of which nobody knows whether the target has them: no answer
+            came.
     """
 
     sent: int = 0

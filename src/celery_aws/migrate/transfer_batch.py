@@ -2,9 +2,9 @@
 
 The order is all that matters. What must not be sent goes to the quarantine file, which is synced;
 the rest is sent; what became of each is noted in the journal; and only then the source forgets
-them. Killed between any two steps, the next run finds the batch claimed: what has a fate by then is
-only committed, and the others go once more. So nothing is lost, and what is sent twice is one batch
-at most.
+them. What may have been sent is not given back, where the source can keep it. Killed between any
+two steps, the next run finds the batch claimed: what has a fate by then is only committed, and the
+others go once more. So nothing is lost, and what is sent twice is one batch at most.
 """
 
 import logging
@@ -14,7 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
 from celery_aws.core.outgoing_entries import may_be_accepted
-from celery_aws.errors import BrokerLostError, CeleryAwsError, TemporaryError
+from celery_aws.errors import (
+    BrokerLostError,
+    CeleryAwsError,
+    ServiceFaultError,
+    TemporaryError,
+    UnreachableError,
+)
 from celery_aws.migrate.journal import Entry, Journal
 from celery_aws.migrate.messages import Carried, Fate, Refused, Sent, Unreadable, Unsent
 from celery_aws.migrate.quarantine import Quarantine, Quarantined
@@ -25,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for which a batch that is not accepted is tried again, before it is given back.
 PATIENCE_SECONDS = 60.0
+
+#: What parks a task.
+_PARKING = frozenset({"BatchWriteItem", "PutItem"})
 
 _PAUSES = Backoff(base_seconds=0.2, cap_seconds=5.0)
 
@@ -124,11 +133,11 @@ class Batches:
             if not failed:
                 return
             claims = [claim for claim, _ in failed]
-            maybe_sent.update(each.message.key for each, why in failed if may_be_accepted(why))
+            maybe_sent.update(each.message.key for each, why in failed if _may_be_there(why))
             error = _worst([why for _, why in failed])
             ends = _lasts(error) or self._clock.monotonic() >= until
             if ends or self._stopped():
-                self._give_back(claims, maybe_sent)
+                self._let_go(claims, maybe_sent)
                 if ends:
                     raise error
                 return
@@ -140,35 +149,37 @@ class Batches:
     ) -> list[tuple[Claim, Exception]]:
         """Send messages once, and settle them; return those that were not sent, and why."""
         messages = [each.message for each in claims if isinstance(each.message, Carried)]
+        self._source.sending(claims)
         try:
             answers = self._target.send(messages)
         except CeleryAwsError:
-            self._give_back(claims, maybe_sent)
+            self._let_go(claims, maybe_sent)
             raise
-        settled: list[Claim] = []
         failed: list[tuple[Claim, Exception]] = []
-        refused: list[Quarantined] = []
-        entries: list[Entry] = []
+        refused: list[tuple[Claim, Quarantined]] = []
+        sent: list[tuple[Claim, Entry]] = []
         for claim, message, answer in zip(claims, messages, answers, strict=True):
             if isinstance(answer, Unsent):
                 failed.append((claim, answer.error))
-                continue
-            settled.append(claim)
-            if isinstance(answer, Refused):
+            elif isinstance(answer, Refused):
                 fate, reason = Fate.QUARANTINED, answer.reason
-                refused.append(Quarantined(message=message, fate=fate, reason=reason))
+                refused.append((claim, Quarantined(message=message, fate=fate, reason=reason)))
             else:
-                entries.append(_sent_entry(message, answer, self._clock))
-        self._set_aside(refused)
-        self._set_sent(entries)
-        self._commit(settled)
+                sent.append((claim, _sent_entry(message, answer, self._clock)))
+        self._settle_sent(sent)
+        self._set_aside([each for _, each in refused])
+        self._commit([claim for claim, _ in refused])
         return failed
 
-    def _set_sent(self, entries: Sequence[Entry]) -> None:
-        self._journal.record(entries)
-        parked = sum(entry.parked for entry in entries)
+    def _settle_sent(self, sent: Sequence[tuple[Claim, Entry]]) -> None:
+        try:
+            self._journal.record([entry for _, entry in sent])
+        finally:
+            # Also if the journal cannot be written: no worker of the source may run them, too.
+            self._commit([claim for claim, _ in sent])
+        parked = sum(entry.parked for _, entry in sent)
         self._tally.parked += parked
-        self._tally.sent += len(entries) - parked
+        self._tally.sent += len(sent) - parked
 
     def _commit(self, claims: Sequence[Claim]) -> None:
         """Let the source forget messages; what is sent and not forgotten would be a second one."""
@@ -189,17 +200,23 @@ class Batches:
             return error
         return None
 
-    def _give_back(self, claims: Sequence[Claim], maybe_sent: Collection[str]) -> None:
-        self._source.give_back(claims)
-        self._tally.left += len(claims)
+    def _let_go(self, claims: Sequence[Claim], maybe_sent: Collection[str]) -> None:
+        """Give back what was not sent; what may have been, only if its source cannot keep it."""
         uncertain = [each for each in claims if each.message.key in maybe_sent]
+        self._tally.left += len(claims)
         self._tally.uncertain += len(uncertain)
+        self._source.give_back([each for each in claims if each.message.key not in maybe_sent])
+        if not uncertain:
+            return
+        stays = self._source.leave(uncertain)
         for each in uncertain:
             logger.warning(
-                "queue %s: message %s was given back, and may have been sent: no answer came, so "
-                "that its task may run twice",
+                "queue %s: message %s may have been sent, as no answer came: it %s",
                 each.message.queue,
                 each.message.key,
+                "stays claimed, and is sent again by the next run"
+                if stays
+                else "was given back, so that its task may run twice",
             )
 
     def _pause(self, attempt: int, what: str, error: Exception) -> None:
@@ -217,6 +234,14 @@ def _lasts(error: Exception) -> bool:
     """Tell whether trying again does not help: a right is missing, or a queue."""
     passes = isinstance(error, TemporaryError | BrokerLostError)
     return isinstance(error, CeleryAwsError) and not passes
+
+
+def _may_be_there(error: Exception) -> bool:
+    """Tell whether the target may have a message that it did not answer for, parked or sent."""
+    parking = (
+        isinstance(error, ServiceFaultError | UnreachableError) and error.operation in _PARKING
+    )
+    return parking or may_be_accepted(error)
 
 
 def _set_aside_entry(quarantined: Quarantined, clock: Clock) -> Entry:

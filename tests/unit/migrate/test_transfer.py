@@ -10,9 +10,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from celery_aws.errors import AccessDeniedError, BrokerLostError, ServiceFaultError
+from celery_aws.errors import (
+    AccessDeniedError,
+    BrokerLostError,
+    ConfigurationError,
+    ServiceFaultError,
+)
 from celery_aws.migrate.messages import Carried, Fate, Message
 from celery_aws.migrate.tally import Tally
+from celery_aws.migrate.transfer_batch import Batches
 from celery_aws.migrate.transfer_share import BATCH_MESSAGES
 from tests.unit.migrate.worlds import (
     HUGE,
@@ -154,8 +160,18 @@ def check_nothing_is_lost_so_far(
     check_nothing_is_lost(world, published, kills=kills + lost)
 
 
+class KillsOfKeepers(Kills):
+    """The same with a source that keeps what may have been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world.keeps = True
+
+
 TestKills = Kills.TestCase
 TestKills.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+TestKillsOfKeepers = KillsOfKeepers.TestCase
+TestKillsOfKeepers.settings = TestKills.settings
 
 
 def test_threads_share_the_work_and_lose_nothing(world: World) -> None:
@@ -241,6 +257,56 @@ def test_stopped_while_nothing_is_accepted_it_gives_back_and_warns_of_doubles(
     assert tally == Tally(left=3, uncertain=3)
     assert len(world.waiting) == 3
     assert caplog.text.count("may run twice") == 3
+
+
+def test_what_may_have_been_sent_stays_claimed_where_the_source_can_keep_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker of the source that got it would run it a second time, and no mark would tell."""
+    world.keeps = True
+    world.publish(*(carried(f"m{number}") for number in range(3)))
+    world.lost_answers = 2
+
+    tally = world.run(stopped=lambda: len(world.received) == 3)
+
+    assert tally == Tally(sent=1, left=2, uncertain=2)
+    assert world.waiting == []
+    assert caplog.text.count("stays claimed") == 2
+    assert world.run() == Tally(sent=2)
+
+
+@pytest.mark.parametrize("error", [KeyError("a defect"), KeyboardInterrupt()])
+def test_whatever_ends_a_run_between_sending_and_noting_gives_nothing_to_old_workers(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise error
+
+    world.keeps = True
+    world.publish(*(carried(f"m{number}") for number in range(3)))
+    with monkeypatch.context() as patched:
+        patched.setattr(Batches, "_settle_sent", interrupted)
+        with pytest.raises(type(error)):
+            world.run()
+
+    assert (len(world.received), world.waiting) == (3, [])
+    assert world.run() == Tally(sent=3)
+
+
+def test_what_was_sent_is_forgotten_though_the_journal_cannot_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ConfigurationError("the disk is full", where="--journal")
+
+    monkeypatch.setattr(CrashingJournal, "record", full)
+    world.publish(carried("sent"), carried("large", body=HUGE))
+
+    with pytest.raises(ConfigurationError):
+        world.run()
+
+    assert [each.key for each in world.waiting] == ["large"]
+    assert world.received == {"sent": 1}
 
 
 def test_a_source_that_does_not_answer_is_asked_again(world: World) -> None:

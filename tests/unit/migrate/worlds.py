@@ -57,6 +57,8 @@ class World:
         self.lost_answers = 0
         self.refusals = 0
         self.outages = 0
+        #: Whether the source keeps what may have been sent, as Redis can.
+        self.keeps = False
         self.stops = False
         self.most_at_once = 0
 
@@ -135,6 +137,7 @@ class MemorySource:
     def __init__(self, world: World, run: str) -> None:
         self._world = world
         self._run = run
+        self._going: list[Message] = []
         world.claimed.setdefault(run, [])
 
     def recover(self, most: int) -> Sequence[Claim]:
@@ -159,15 +162,28 @@ class MemorySource:
                 self._world.claimed[self._run].remove(claim.handle)
         self._world.point()
 
+    def sending(self, claims: Sequence[Claim]) -> None:
+        self._going += [claim.handle for claim in claims if claim.handle not in self._going]
+
+    def leave(self, claims: Sequence[Claim]) -> bool:
+        if not self._world.keeps:
+            self.give_back(claims)
+        return self._world.keeps
+
     def give_back(self, claims: Sequence[Claim]) -> None:
         self._world.point()
         for claim in claims:
+            if claim.handle in self._going:
+                self._going.remove(claim.handle)
             self._world.claimed[self._run].remove(claim.handle)
             self._world.waiting.insert(0, claim.handle)
 
     def close(self) -> None:
         if not self._world.killed:
-            self._world.waiting[:0] = self._world.claimed.pop(self._run)
+            claimed = self._world.claimed[self._run]
+            kept = [each for each in claimed if self._world.keeps and each in self._going]
+            self._world.waiting[:0] = [each for each in claimed if each not in kept]
+            claimed[:] = kept
 
     def _take(self, messages: list[Message], most: int) -> Sequence[Claim]:
         taken, messages[:] = messages[:most], messages[most:]

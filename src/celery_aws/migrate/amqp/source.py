@@ -136,6 +136,14 @@ class AmqpSource:
         done = [claim.handle for claim in claims if self._settle(claim)]
         self._settled(done, lambda channel, tag: channel.basic_ack(tag))
 
+    def sending(self, claims: Sequence[Claim]) -> None:
+        """Nothing: RabbitMQ gives back what is not acknowledged when the connection ends."""
+
+    def leave(self, claims: Sequence[Claim]) -> bool:
+        """Give these back: no message stays claimed without a connection."""
+        self.give_back(claims)
+        return False
+
     def give_back(self, claims: Sequence[Claim]) -> None:
         """Let workers have these again, in the order in which they came.
 

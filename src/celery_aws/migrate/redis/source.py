@@ -72,9 +72,9 @@ class RedisSource:
         self._replicas = Replicas(self._server)
         self._lists: WaitingLists | None = None
         self._orphans: list[ClaimedList] = []
-        # Claimed and handed out; and those of them that somebody has tried to commit.
+        # Claimed and handed out; and claimed ones that the target may have.
         self._handed_out: Counter[Entry] = Counter()
-        self._committing: Counter[Entry] = Counter()
+        self._going: Counter[Entry] = Counter()
         # Something may be claimed that we have not heard of.
         self._uncertain = False
 
@@ -124,10 +124,21 @@ class RedisSource:
                     break
             return self._handed(self._unheard_of(most), seen_before=True)
 
+    def sending(self, claims: Sequence[Claim]) -> None:
+        """Let these stay claimed, unless they are given back. No request."""
+        self._going |= Counter(claim.handle for claim in claims)
+
+    def leave(self, claims: Sequence[Claim]) -> bool:
+        """Hand these out again, or let the next run find them claimed. No request."""
+        self.sending(claims)
+        self._handed_out -= Counter(claim.handle for claim in claims)
+        self._uncertain = True
+        return True
+
     def commit(self, claims: Sequence[Claim]) -> None:
         """Forget these. One transaction; again is no error."""
         entries = [claim.handle for claim in claims]
-        self._committing.update(entries)
+        self.sending(claims)
         with self._asking():
             self._open()
             self._claims.forget(entries)
@@ -144,13 +155,13 @@ class RedisSource:
     def close(self) -> None:
         """Give back what is claimed and disconnect.
 
-        What somebody has tried to commit stays claimed: the journal may know it, and the next run
-        asks it. If Redis does not answer, all of it stays.
+        What the target may have stays claimed: the next run asks the journal. If Redis does not
+        answer, all of it stays.
         """
         try:
             if self._lists is not None:
                 with self._asking():
-                    mine = Counter(self._claims.there()) - self._committing
+                    mine = Counter(self._claims.there()) - self._going
                     self._claims.give_back(list(mine.elements()))
                     self._claims.release()
         except BrokerLostError:
@@ -202,7 +213,7 @@ class RedisSource:
 
     def _drop(self, entries: Sequence[Entry]) -> None:
         self._handed_out -= Counter(entries)
-        self._committing -= Counter(entries)
+        self._going -= Counter(entries)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -182,6 +182,41 @@ def test_closing_gives_back_and_leaves_nothing(redis: RedisServer) -> None:
     assert leftovers(client_of(redis)) == []
 
 
+def test_what_is_on_its_way_is_not_given_back_by_closing(redis: RedisServer) -> None:
+    app = app_on(redis.url())
+    ids = publish(app, 5)
+    source = source_of(app)
+    claims = source.claim(4)
+    source.sending(claims[:3])
+    source.give_back(claims[2:3])
+
+    source.close()
+
+    assert client_of(redis).llen("celery") == 3
+    assert ids_of(source_of(app, run="next").recover(10)) == ids[:2]
+
+
+def test_what_is_left_is_handed_out_again(redis: RedisServer) -> None:
+    app = app_on(redis.url())
+    ids = publish(app, 5)
+    source = source_of(app)
+    claims = source.claim(4)
+    source.sending(claims)
+    source.commit(claims[2:])
+
+    assert source.leave(claims[:2])
+
+    again = source.claim(10)
+    assert ids_of(again) == ids[:2]
+    assert all(claim.seen_before for claim in again)
+    source.sending(again)
+    source.commit(again)
+    assert ids_of(source.claim(10)) == ids[4:]
+    source.close()
+    assert client_of(redis).llen("celery") == 1
+    assert leftovers(client_of(redis)) == []
+
+
 def test_a_run_that_was_killed_is_taken_over(redis: RedisServer) -> None:
     app = app_on(redis.url())
     ids = publish(app, 12)
