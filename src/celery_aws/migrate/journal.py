@@ -8,7 +8,8 @@ was claimed there is sent once more.
 
 A *passage* is a move in one direction: all runs from one address, until one comes from another. A
 message that was moved back and is moved again has the key that it had, and its old fate must not
-count: fates are those of the passage that is under way.
+count: fates are those of the passage that is under way, and of those before it in the same
+direction, which may have had another spelling of the same address.
 """
 
 import contextlib
@@ -95,8 +96,9 @@ class Passage:
 
     Attributes:
         number: from 1.
-        name: what the marks of its messages say: its number, unless told. Nothing random: where a
-            journal was lost, second copies are to be known all the same.
+        name: what the marks of its messages say: the number of the first one in its direction,
+            unless told. Nothing random: where a journal was lost, second copies are to be known all
+            the same.
         source: where from, without secrets.
         target: where to, likewise.
         began: when its first run began; aware, UTC.
@@ -176,24 +178,32 @@ class Journal:
             source: where from, without secrets.
             target: where to, likewise.
             now: when that is; aware.
-            name: of the passage if it is a new one; None is its number.
+            name: of the passage if it is a new one; None is its number, or the name of the one
+                before it if one of its ends is the same: then it has the same direction, and what
+                that one had claimed is known.
         """
         latest = self.passage()
         if latest is not None and (latest.source, latest.target) == (source, target):
             return latest
         number = 1 if latest is None else latest.number + 1
-        name = str(number) if name is None else name
+        if name is None:
+            goes_on = latest is not None and (latest.source == source or latest.target == target)
+            name = latest.name if latest is not None and goes_on else str(number)
         self._database.execute(
             "INSERT INTO passage VALUES (?, ?, ?, ?, ?)", (number, name, source, target, _text(now))
         )
         return Passage(number=number, name=name, source=source, target=target, began=now)
 
     def fates(self, keys: Sequence[str]) -> Mapping[str, Fate]:
-        """Return what became of those messages that the passage under way knows, by their keys."""
+        """Return what became of those messages that passages of this name know, by their keys."""
         rows = self._database.execute(
             "SELECT key, fate FROM message WHERE passage = (SELECT MAX(number) FROM passage) "
             "AND key IN (SELECT value FROM json_each(?))",
             (json.dumps([_storable(key) for key in keys]),),
+            "SELECT key, fate FROM message WHERE passage IN (SELECT number FROM passage "
+            "WHERE name = (SELECT name FROM passage ORDER BY number DESC LIMIT 1)) "
+            "AND key IN (SELECT value FROM json_each(?)) ORDER BY passage",
+            (json.dumps(list(keys)),),
         )
         found = {key: Fate(fate) for key, fate in rows}
         return {key: found[_storable(key)] for key in keys if _storable(key) in found}

@@ -120,14 +120,25 @@ def test_a_passage_goes_on_until_somebody_moves_elsewhere(path: Path) -> None:
     assert same.fates(["a"]) == {}
 
 
-def test_a_passage_is_named_by_its_number_whoever_keeps_the_journal(path: Path) -> None:
+def test_a_passage_is_named_by_its_direction_whoever_keeps_the_journal(path: Path) -> None:
     journal = found(path)
+    ways = [("a", "t"), ("a", "t"), ("a:6379", "t"), ("t", "a"), ("t", "b"), ("a", "t")]
 
-    names = [
-        journal.begin(source=source, target="t", now=NOW).name for source in ("a", "a", "b", "a")
-    ]
+    begun = [journal.begin(source=source, target=target, now=NOW) for source, target in ways]
 
-    assert names == ["1", "1", "2", "3"]
+    assert [each.number for each in begun] == [1, 1, 2, 3, 4, 5]
+    assert [each.name for each in begun] == ["1", "1", "1", "3", "3", "5"]
+
+
+def test_a_message_is_known_whatever_its_address_is_called_next_time(path: Path) -> None:
+    journal = found(path)
+    journal.begin(source="redis://one//", target="t", now=NOW)
+    journal.record([entry("a")])
+
+    journal.begin(source="redis://one:6379/0", target="t", now=NOW)
+
+    assert journal.fates(["a"]) == {"a": Fate.SENT}
+    assert journal.counts() == {}
 
 
 def test_times_are_kept_in_utc(path: Path) -> None:
