@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 from kombu.utils.uuid import uuid
 
 from celery_aws.cli.interrupts import stop_requests
@@ -79,11 +80,13 @@ class Rest:
         waiting: messages of the queues that were moved: new ones, or such that cannot be taken yet.
         delayed: messages that wait for their eta in the broker, for queues that were not moved.
         held: messages that workers have and have not acknowledged.
+        claimed: messages that a command took and did not settle.
     """
 
     waiting: int = 0
     delayed: int = 0
     held: int = 0
+    claimed: int = 0
 
 
 def rest_of(crossing: Crossing) -> Rest:
@@ -98,6 +101,7 @@ def rest_of(crossing: Crossing) -> Rest:
         waiting=sum(each.messages for each in inventory.queues),
         delayed=inventory.delayed,
         held=sum(each.held or 0 for each in inventory.queues),
+        claimed=inventory.claimed,
     )
 
 
@@ -118,6 +122,7 @@ def move_messages(crossing: Crossing, moving: Moving, path: Path, tally: Tally) 
     """
     run = uuid()[:8]
     with closing(Journal(path)) as journal, journal.held():
+        _finish(crossing, journal, run)
         passage = journal.begin(
             source=crossing.inventory.source,
             target=crossing.target_address,
@@ -145,6 +150,35 @@ def move_messages(crossing: Crossing, moving: Moving, path: Path, tally: Tally) 
                 tally=tally,
             )
             return not stopped()
+
+
+def _finish(crossing: Crossing, journal: Journal, run: str) -> None:
+    """Move what a command in the other direction had claimed when it was killed.
+
+    It is in no queue of either side, and nobody else would come back for it.
+    """
+    before = journal.passage()
+    source, target = crossing.inventory.source, crossing.target_address
+    if before is None or before.goes(source=source, target=target):
+        return
+    queues = {new: old for old, new in crossing.destinations.moved.items()}
+    sides = Sides(
+        source=lambda name: source_of(crossing.target, queues=queues, run=name),
+        target=lambda name: target_of(crossing.source, name, passage=before.name),
+    )
+    found = migrate(
+        sides,
+        Order(run=f"{run}-before", only_claimed=True),
+        journal=journal,
+        quarantine=Quarantine.beside(journal.path, source=before.source),
+        clock=_CLOCK,
+    )
+    if found.moved:
+        click.echo(
+            f"{found.moved} message(s) were claimed in the other direction by a command that was "
+            f"killed: they went to {before.target} first",
+            err=True,
+        )
 
 
 def _sides(crossing: Crossing, moving: Moving, passage: Passage) -> Sides:

@@ -45,6 +45,8 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
             ended = move_messages(crossing, moving, old.journal, tally)
             # Also when somebody stopped it: the exit code says whether all of it is back.
             rest = rest_of(crossing)
+            rest = rest_of(crossing)
+            left = rest.waiting + rest.claimed if ended else 0
         if moving.results and ended:
             results = copy(app, old_app, moving)
     finally:

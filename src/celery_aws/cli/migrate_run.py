@@ -126,6 +126,12 @@ def _refuse_early_chords(crossing: Crossing, moving: Moving) -> None:
 
 
 def _tell_rest(rest: Rest) -> None:
+    if rest.claimed:
+        click.echo(
+            f"{rest.claimed} message(s) are claimed still, by a run that has not ended, or of "
+            "queues that were not moved: run it again for those",
+            err=True,
+        )
     if rest.held:
         click.echo(
             f"{rest.held} message(s) are held by old workers: what these do not finish comes back "

@@ -110,6 +110,10 @@ class Passage:
     target: str
     began: datetime
 
+    def goes(self, *, source: str, target: str) -> bool:
+        """Tell whether a move is in the direction of this one: one of its ends is the same."""
+        return self.source == source or self.target == target
+
 
 class Journal:
     """One journal; thread-safe. Opened it is made, if there is none.
@@ -187,7 +191,7 @@ class Journal:
             return latest
         number = 1 if latest is None else latest.number + 1
         if name is None:
-            goes_on = latest is not None and (latest.source == source or latest.target == target)
+            goes_on = latest is not None and latest.goes(source=source, target=target)
             name = latest.name if latest is not None and goes_on else str(number)
         self._database.execute(
             "INSERT INTO passage VALUES (?, ?, ?, ?, ?)", (number, name, source, target, _text(now))

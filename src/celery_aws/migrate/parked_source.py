@@ -68,6 +68,9 @@ class ParkedSource:
         self._run = run
         self._second_copies = SecondCopies(transport)
         self._entries: Iterator[Item] | None = None
+        # Names of claimed copies that were handed out; there may be others, after an error.
+        self._handed_out: set[str] = set()
+        self._uncertain = False
 
     def recover(self, most: int) -> Sequence[Claim]:
         """Return tasks that another run had claimed and not committed.
@@ -94,15 +97,40 @@ class ParkedSource:
         """
         if self._shared is None:
             return []
-        if self._entries is None:
-            self._entries = self._wanted(self._shared)
+        claims = self._unheard_of(self._shared, most) if self._uncertain else []
+        if not claims:
+            # Until they are handed out.
+            self._uncertain = True
+            claims = self._taken(self._shared, most)
+            self._uncertain = False
+        self._handed_out.update(_name_of(each.handle) for each in claims)
+        return claims
+
+    def _taken(self, shared: Coordination, most: int) -> list[Claim]:
         claims: list[Claim] = []
-        while len(claims) < most:
-            entry = next(self._entries, None)
-            if entry is None:
-                self._entries = None
-                break
-            claims += self._claimed(self._shared, entry)
+        try:
+            if self._entries is None:
+                self._entries = self._wanted(shared)
+            while len(claims) < most and (entry := next(self._entries, None)) is not None:
+                claims += self._claimed(shared, entry)
+        except BaseException:
+            self._entries = None
+            raise
+        if len(claims) < most:
+            self._entries = None
+        return claims
+
+    def _unheard_of(self, shared: Coordination, most: int) -> list[Claim]:
+        """Return what this run has claimed and not handed out, because of an error."""
+        claims: list[Claim] = []
+        for page in shared.table.pages(CLAIMED):
+            for copy in page:
+                name = text_of(copy, SORT) or ""
+                if name.startswith(f"{self._run}#") and name not in self._handed_out:
+                    claims += self._adopted(shared, copy)
+                if len(claims) == most:
+                    return claims
+        self._uncertain = False
         return claims
 
     def commit(self, claims: Sequence[ParkedClaim]) -> None:
@@ -111,6 +139,7 @@ class ParkedSource:
             self._shared.schedule.remove([each.copy for each in claims])
             for each in claims:
                 self._large_messages.discard(each.task.message)
+                self._handed_out.discard(_name_of(each))
 
     def give_back(self, claims: Sequence[ParkedClaim]) -> None:
         """Park tasks again. Two writes and a delete for each."""
@@ -120,6 +149,7 @@ class ParkedSource:
             lane = FIFO if is_fifo(each.task.queue_url) else STANDARD
             self._shared.schedule.park(each.task, lane)
             self._shared.schedule.remove([each.copy])
+            self._handed_out.discard(_name_of(each))
 
     def _wanted(self, shared: Coordination) -> Iterator[Item]:
         for lane in LANES:
@@ -201,6 +231,10 @@ class ParkedSource:
             return Unreadable(key=key, queue=queue, raw=raw, reason=f"its body is lost: {error}")
         highest = self._directory.priorities(base).highest
         return carried(envelope, key=key, queue=queue, step=task.queue, highest_number=highest)
+
+
+def _name_of(claim: ParkedClaim) -> str:
+    return text_of(claim.copy, SORT) or ""
 
 
 def _origin_key(copy: Item) -> Item:

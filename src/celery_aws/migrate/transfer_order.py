@@ -28,6 +28,7 @@ class Order:
         threads: that move messages; a kill may double one batch of each.
         per_second: messages at most, over all threads, on average; None is no limit.
         follow: go on when nothing is left, until it is stopped.
+        only_claimed: only what an earlier run had claimed.
         revoked: ids of tasks that are not to run.
     """
 
@@ -35,4 +36,5 @@ class Order:
     threads: int = 1
     per_second: float | None = None
     follow: bool = False
+    only_claimed: bool = False
     revoked: Collection[str] = frozenset()

@@ -133,6 +133,8 @@ class Share:
             if self._recovers:
                 while self._moves(source.recover, batches):
                     after_batch()
+            if shared.order.only_claimed:
+                return
             begun()
             while self._moves(source.claim, batches) or self._waits():
                 after_batch()

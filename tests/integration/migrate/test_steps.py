@@ -16,7 +16,11 @@ from redis import Redis
 
 from celery_aws.cli import aws
 from celery_aws.migrate.journal import Journal
+from celery_aws.migrate.parked_source import CLAIMED, ParkedSource
 from celery_aws.migrate.quarantine import SUFFIX
+from celery_aws.migrate.redis.source import RedisSource
+from celery_aws.names import AmqpQueue
+from celery_aws.schedule.queries import ScheduleQueries
 from celery_aws.testing import WorkerProcess
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project, close_control_planes
@@ -27,6 +31,9 @@ pytestmark = [
     # Celery's own use of redis-py.
     pytest.mark.filterwarnings("ignore:Call to .*deprecated:DeprecationWarning"),
 ]
+
+
+CELERY = AmqpQueue("celery")
 
 
 class Move:
@@ -199,6 +206,46 @@ def test_a_rollback_is_verified_the_other_way_round(move: Move) -> None:
     move.project._sqs.delete_message(QueueUrl=url, ReceiptHandle=held[0]["ReceiptHandle"])
     assert move.differences() == {}
     assert move.verdicts()["verified"] == "wait"
+
+
+def test_what_a_killed_run_had_claimed_comes_back_too(move: Move) -> None:
+    move.fill()
+    assert move.run("run", "--yes", "--no-results").exit_code == 0
+    ids = [move.old.send_task("proj.add", (4, n)).id for n in range(5)]
+    killed = RedisSource(move.old, queues={CELERY: CELERY}, run="killed")
+    assert len(killed.claim(3)) == 3
+    broker = Redis(port=move.redis.port)
+    broker.delete("celery-aws.migration.run.killed")
+
+    assert move.run("rollback", "--yes", "--no-results").exit_code == 0
+
+    waiting = [json.loads(each) for each in broker.lrange("celery", 0, -1)]
+    assert sorted(ids) == sorted(
+        each["headers"]["id"] for each in waiting if each["headers"]["id"] in ids
+    )
+    assert not broker.exists("celery-aws.migration.claims")
+    broker.close()
+
+
+def test_what_a_killed_rollback_had_claimed_goes_on_too(move: Move) -> None:
+    delayed = move.old.send_task("proj.add", (1, 1), countdown=7_200).id
+    assert move.run("run", "--yes", "--no-results").exit_code == 0
+    journal = Journal(move.journal)
+    there = journal.passage()
+    assert there is not None
+    journal.begin(source=there.target, target=there.source, now=there.began)
+    journal.close()
+    with move.new.connection_for_write() as connection:
+        shared = connection.transport.coordination
+        killed = ParkedSource(connection.transport, queues={CELERY: CELERY}, run="killed")
+        assert len(killed.claim(10)) == 1
+        assert list(shared.table.pages(CLAIMED))
+
+        assert move.run("run", "--yes", "--no-results").exit_code == 0
+
+        assert shared.table.count(CLAIMED) == 0
+        tasks = ScheduleQueries(shared.schedule).page(limit=10).tasks
+    assert [each.task_id for each in tasks] == [delayed]
 
 
 def worked(move: Move, **changes: str) -> WorkerProcess:

@@ -361,6 +361,39 @@ def test_killed_anywhere_a_parked_task_is_not_lost(
     assert (parked(shop), claimed_items(shop)) == ([], 0)
 
 
+@pytest.mark.parametrize("point", range(5))
+def test_what_was_claimed_before_an_error_is_handed_out_after_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, point: int
+) -> None:
+    shop.send(DAY, task_id="one")
+    shop.send(DAY, task_id="two")
+    one = source(shop)
+    left_over = [point]
+
+    def failing(name: str) -> None:
+        real = getattr(shop.tables, name)
+
+        def asked(*arguments: Any, **options: Any) -> Any:
+            left_over[0] -= 1
+            if left_over[0] == -1:
+                raise ServiceFaultError("busy", service="dynamodb")
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(shop.tables, name, asked)
+
+    for name in ("put_item", "delete_item"):
+        failing(name)
+    claims: list[Claim] = []
+    with suppress(BrokerLostError):
+        claims += one.claim(10)
+    while more := one.claim(10):
+        claims += more
+
+    assert sorted(map(str, ids(claims))) == ["one", "two"]
+    one.commit(claims)
+    assert (parked(shop), claimed_items(shop)) == ([], 0)
+
+
 def test_a_claim_that_was_not_carried_out_is_forgotten(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
