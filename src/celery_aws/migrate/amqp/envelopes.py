@@ -20,6 +20,7 @@ from kombu.utils.json import dumps
 from celery_aws.core.envelope import BASE64, decode_body
 from celery_aws.core.packed_text import read_json
 from celery_aws.core.task_eta import task_timing
+from celery_aws.migrate.amqp.frames import unread_properties
 from celery_aws.migrate.messages import Carried, Message, Unreadable
 from celery_aws.names import AmqpQueue
 
@@ -81,7 +82,7 @@ def read_message(message: Any, place: Place) -> Message:
     """
     key = key_of(message, place.queue)
     envelope = _envelope(message, place)
-    problem = _problem(envelope)
+    problem = _unread_problem(message) or _problem(envelope)
     if problem is not None:
         return Unreadable(key=key, queue=place.new_queue, raw=raw_message(message), reason=problem)
     return Carried(
@@ -99,7 +100,7 @@ def key_of(message: Any, queue: AmqpQueue) -> str:
     never are, because each has its id.
     """
     properties = {k: v for k, v in message.properties.items() if k not in _NO_IDENTITY}
-    identity = [queue, properties, _headers(message)]
+    identity = [queue, properties, _headers(message), *_unread(message)]
     digest = hashlib.sha256(repr(_ordered(identity)).encode("utf-8", "surrogatepass"))
     digest.update(_body(message))
     return digest.hexdigest()
@@ -116,10 +117,13 @@ def was_handed_out(message: Any) -> bool:
 
 def raw_message(message: Any) -> bytes:
     """Return a message as it was, for a file: :func:`message_of_raw` reads it."""
+    properties = unread_properties(message)
+    if properties is None:
+        properties = message._serialize_properties()  # noqa: SLF001 - the only writer
     raw = {
         "exchange": message.delivery_info.get("exchange"),
         "routing_key": message.delivery_info.get("routing_key"),
-        "properties": _base64(message._serialize_properties()),  # noqa: SLF001 - the only writer
+        "properties": _base64(properties),
         "body": _base64(_body(message)),
     }
     return json.dumps(raw).encode()
@@ -211,6 +215,17 @@ def _added_eta(message: Any, place: Place) -> Mapping[str, str]:
     if timing is not None and timing.eta is not None:
         return {}
     return {"eta": place.due.isoformat()}
+
+
+def _unread(message: Any) -> list[bytes]:
+    properties = unread_properties(message)
+    return [] if properties is None else [properties]
+
+
+def _unread_problem(message: Any) -> str | None:
+    if unread_properties(message) is None:
+        return None
+    return "its properties are not to be read: a time or a text of another form than AMQP's"
 
 
 def _problem(envelope: Mapping[str, Any]) -> str | None:

@@ -29,6 +29,7 @@ from kombu.exceptions import OperationalError
 
 from celery_aws.errors import BrokerLostError
 from celery_aws.errors import BrokerLostError, CeleryAwsError, ConfigurationError
+from celery_aws.migrate.amqp.frames import frame_handler
 from celery_aws.migrate.old_app import address
 from celery_aws.names import AmqpQueue
 
@@ -192,6 +193,7 @@ class Line:
         options.pop("confirm_publish", None)
         names = {"connection_name": f"celery-aws migrate {self._name}".strip()}
         options["client_properties"] = {**names, **options.get("client_properties", {})}
+        options["frame_handler"] = frame_handler
         connection.transport_options = options
         try:
             connection.ensure_connection(

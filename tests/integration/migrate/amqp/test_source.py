@@ -1,4 +1,6 @@
 import base64
+import json
+import struct
 import subprocess
 import sys
 import textwrap
@@ -6,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import amqp
 import pytest
 from celery import Celery
 from kombu import Exchange, Queue
@@ -352,6 +355,47 @@ def test_what_json_cannot_keep_is_unreadable_with_its_bytes(
     assert original.body == b"content"
     assert original.properties["application_headers"] == headers
     assert original.properties["priority"] == 4
+
+
+class Written(amqp.Message):
+    """A message of another client's, whose properties are written by hand."""
+
+    def __init__(self, properties: bytes) -> None:
+        super().__init__(b"whatever")
+        self.written = properties
+
+    def _serialize_properties(self) -> bytes:
+        return self.written
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        # A header "at" of Java's: milliseconds, in a field of seconds.
+        struct.pack(">HI", 0x2000, 12) + b"\x02atT" + struct.pack(">Q", 1_795_000_000_000),
+        # A correlation id that is no text.
+        struct.pack(">H", 0x0400) + b"\x02\xff\xfe",
+    ],
+    ids=["time", "text"],
+)
+def test_properties_that_cannot_be_read_stop_no_other_message(
+    make_app: MakeApp, make_source: MakeSource, properties: bytes
+) -> None:
+    app = make_app()
+    before = app.send_task("t").id
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        channel.basic_publish(Written(properties), routing_key="celery")
+    after = app.send_task("t").id
+    claims = drain(make_source(app, "celery"))
+    assert ids(claims) == [before, None, after]
+    bad = claims[1].message
+    assert isinstance(bad, Unreadable)
+    assert "properties" in bad.reason
+    raw = json.loads(bad.raw)
+    assert base64.b64decode(raw["properties"]) == properties
+    assert base64.b64decode(raw["body"]) == b"whatever"
+    assert ready(app, "celery") == 0
 
 
 def test_headers_of_the_broker_are_left_out(make_app: MakeApp, make_source: MakeSource) -> None:
