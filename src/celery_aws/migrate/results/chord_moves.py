@@ -3,7 +3,9 @@
 Whoever holds both backends (a worker with ``celery_aws.migrate:ResultBackend``) tells a part either
 to Redis or to us, and looks for the chord's root here before and after. Moving is four steps:
 
-1. the root is written here, marked as *moving*, without a size: it cannot be complete;
+1. the root is written here, marked as *moving*, without a size: it cannot be complete. Not before
+   Redis knows the size: from then on what step 2 finds can change in one direction only, and so a
+   root that is deleted again (below) is that of no chord that somebody else closes meanwhile;
 2. the chord is closed in Redis, in one transaction, unless all its parts are there: from here on
    nothing ends it there;
 3. the parts that it had then are written here;
@@ -65,12 +67,15 @@ class ChordMoves:
         """Move a chord here.
 
         Costs a PutItem for the root and for each part that is there, two UpdateItems and more for
-        parts above 64, one GetItem, and some eight commands of Redis.
+        parts above 64, one GetItem, and some nine commands of Redis.
         """
-        key = self._ours.get_key_for_chord(group_id)
-        is_nested = self._theirs.is_nested(group_id)
-        self._ours.retries.of_store(lambda: self._ours.ledger.begin_move(key, is_nested=is_nested))
-        self.end(group_id)
+        if self._theirs.has_size(group_id):
+            key = self._ours.get_key_for_chord(group_id)
+            is_nested = self._theirs.is_nested(group_id)
+            self._ours.retries.of_store(
+                lambda: self._ours.ledger.begin_move(key, is_nested=is_nested)
+            )
+            self.end(group_id)
         return self._take_late(group_id)
 
     def end(self, group_id: str) -> None:
@@ -86,6 +91,8 @@ class ChordMoves:
             self._keep_group(group_id, chord.group)
         if self._take_in(group_id, chord.parts):
             self._ours.retries.of_store(lambda: ledger.end_move(key, chord.size))
+        elif self._ours.chord_root(group_id) is None:
+            return  # it has expired; Redis has the only copy, and the next move finds it
         self._theirs.forget(group_id)
 
     def add(self, group_id: str) -> bool:

@@ -94,6 +94,11 @@ class RedisChords:
             if size is not None
         }
 
+    def has_size(self, group_id: str) -> bool:
+        """Tell whether it is known how many parts a chord has, be it closed or not."""
+        names = (self._key(group_id, SIZE), self._key(group_id, SIZE + MOVED))
+        return bool(self.backend.client.exists(*names))
+
     def is_nested(self, group_id: str) -> bool:
         """Tell whether the structure of a chord's header is kept."""
         return bool(self.backend.client.exists(self._key(group_id)))

@@ -21,10 +21,12 @@ from celery_aws.migrate import ResultBackend
 from celery_aws.migrate.results.chord_moves import ChordMoves
 from celery_aws.migrate.results.redis_chords import ClosedChord, Closing, StoredPart
 from celery_aws.migrate.results.sides import Side
+from celery_aws.results import DynamoDBBackend
+from celery_aws.results.chord_items import root_of
 from celery_aws.results.items import table_spec
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
-from tests.unit.results.conftest import TABLE
+from tests.unit.results.conftest import TABLE, URL
 from tests.unit.results.stepped import GOES_ON, KILLED, Worker
 
 GROUP = "g"
@@ -72,6 +74,9 @@ class Redis:
     def add(self, _: str) -> bool:
         self.added += 1
         return self.size is not None
+
+    def has_size(self, _: str) -> bool:
+        return self.size is not None or self.moved is not None
 
     def is_nested(self, _: str) -> bool:
         return False
@@ -203,7 +208,8 @@ class ChordMoveStates(RuleBasedStateMachine):
     def move(self, number: int, steps: int) -> None:
         mover = self.movers[number]
         # Others are not found by whoever looks for chords.
-        found = self.redis.size is not None or self.redis.moved is not None
+        chord = self.redis
+        found = chord.size is not None or chord.moved is not None or bool(chord.returned)
         if mover.is_idle and found:
             moves = ChordMoves(Stepped(mover, self.redis), mover.backend)  # type: ignore[arg-type]
             mover.begin(lambda _: moves.move(GROUP) and None)
@@ -238,3 +244,46 @@ class ChordMoveStates(RuleBasedStateMachine):
 
 ChordMoveStates.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestChordMoves = ChordMoveStates.TestCase
+
+
+class Mover:
+    """A process that moves the chord, step by step."""
+
+    def __init__(self, redis: Redis, clock: FakeClock, table: MemoryTableService) -> None:
+        self.process = Worker(
+            clock,
+            table,
+            on_request=lambda *_: None,
+            on_publish=lambda *_: None,
+            on_error=lambda _: None,
+        )
+        moves = ChordMoves(
+            Stepped(self.process, redis),  # type: ignore[arg-type]
+            self.process.backend,
+        )
+        self.process.begin(lambda _: moves.move(GROUP) and None)
+
+    def go_on(self, until: tuple[str, str] | None = None) -> None:
+        """Go on to the end, or to a place."""
+        while not self.process.is_idle and (until is None or self.process.place != until):
+            self.process.step(GOES_ON)
+
+
+def test_a_chord_whose_size_is_said_while_it_is_looked_at_is_not_lost() -> None:
+    clock, redis = FakeClock(), Redis()
+    table = MemoryTableService(clock=clock)
+    table.create_table(TABLE, table_spec(read_capacity=None, write_capacity=None))
+    parts = [Part(index=index, task_id=f"task-{index}") for index in range(2)]
+    for part in parts:
+        redis.part_returns(StoredPart(part=part, state="SUCCESS", result=part.index))
+    first, second = (Mover(redis, clock, table) for _ in range(2))
+    first.go_on(until=("close", "after"))
+    redis.size = 3
+    second.go_on(until=("closed", "after"))
+    first.go_on()
+    second.go_on()
+    Mover(redis, clock, table).go_on()
+    backend = DynamoDBBackend(app=first.process.app, url=URL, service=table, clock=clock)
+    root = backend.chord_root(GROUP)
+    assert root is not None, "the chord is neither in Redis nor here"
+    assert root_of(root).parts == {part.member for part in parts}
