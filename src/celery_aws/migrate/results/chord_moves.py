@@ -104,7 +104,7 @@ class ChordMoves:
         root = self._ours.chord_root(group_id)
         if root is None or is_moving(root):
             return Moved.LEFT
-        late = () if is_done(root) else self._theirs.late(group_id)
+        late = () if is_done(root) else self._theirs.parts_there(group_id)
         if late and self._take_in(group_id, late):
             root = self._ours.chord_root(group_id) or root
             found = root_of(root)

@@ -73,14 +73,11 @@ def copy_results(
     tally = copy_batches(
         way.copy, way.states(), threads=threads, rate=rate, progress=progress, clock=clock
     )
-    if not chords or way.moves is None:
-        return tally + ResultTally(chords_left=len(way.chords))
-    return tally + _moved(way.moves, way.chords)
-
-
-def _moved(moves: ChordMoves, group_ids: Iterable[str]) -> ResultTally:
-    ends = Counter(moves.move(each) for each in group_ids)
-    return ResultTally(chords=ends[Moved.HERE], chords_left=ends[Moved.LEFT] + ends[Moved.STUCK])
+    ends: Counter[Moved] = Counter()
+    if chords and way.moves is not None:
+        ends.update(way.moves.move(each) for each in way.chords)
+    left = way.in_flight(list(way.chords))
+    return tally + ResultTally(chords=ends[Moved.HERE], chords_left=left + ends[Moved.STUCK])
 
 
 class _Way:
@@ -89,11 +86,12 @@ class _Way:
     Args:
         copy: copies a batch.
         found: all that is there.
-        is_open: whether one of a chord's keys is that of one in flight.
+        is_open: whether one of a chord's keys may be that of one in flight.
+        in_flight: counts those of chords that are.
         moves: moves chords, where that can be done.
 
     Attributes:
-        chords: ids of those in flight, once all states have been read.
+        chords: ids of those that may be in flight, once all states have been read.
     """
 
     def __init__(
@@ -102,9 +100,11 @@ class _Way:
         found: Iterable[Any],
         *,
         is_open: Callable[[Any], bool],
+        in_flight: Callable[[Sequence[str]], int],
         moves: ChordMoves | None = None,
     ) -> None:
         self.copy = copy
+        self.in_flight = in_flight
         self.moves = moves
         self.chords: dict[str, None] = {}
         self._found = found
@@ -122,12 +122,13 @@ class _Way:
 def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
     theirs, ours = redis_backend(old_app), our_backend(new_app)
     if theirs is not None and ours is not None:
-        results = RedisResults(theirs, clock)
+        results, chords = RedisResults(theirs, clock), RedisChords(theirs)
         return _Way(
             IntoOurs(results, ours).copy,
             results.found(),
             is_open=lambda key: key.suffix in _OPEN_SUFFIXES,
-            moves=ChordMoves(RedisChords(theirs), ours),
+            in_flight=lambda group_ids: len(chords.in_flight(group_ids)),
+            moves=ChordMoves(chords, ours),
         )
     ours, theirs = our_backend(old_app), redis_backend(new_app)
     if ours is not None and theirs is not None:
@@ -135,6 +136,7 @@ def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
             BackToRedis(ours, theirs).copy,
             OurResults(ours).found(),
             is_open=lambda found: not is_done(found.item),
+            in_flight=len,
         )
     raise UnsupportedError(
         f"results are not copied from {old_app.backend.as_uri()} to {new_app.backend.as_uri()}: "

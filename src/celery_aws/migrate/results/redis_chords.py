@@ -3,6 +3,7 @@
 Under the group's key: ``.s`` how many tasks the header has, ``.t`` how many were added, ``.j`` what
 those returned that have ended, ``.d`` which they are, ``.c`` who sends the body (the last two since
 Celery 5.7). Without ``.s`` no return ends the chord, and when its body is sent ``.s`` is deleted.
+Of a chord that has failed Celery leaves ``.j``, and before 5.7 ``.s`` too, until they expire.
 A chord that is closed has ``.moved`` behind its keys: nothing is lost of it, and nothing ends it.
 
 Facts: celery/backends/redis.py of 5.5 to 5.7, ``on_chord_part_return`` and ``add_to_chord``.
@@ -13,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from celery.states import PROPAGATE_STATES
+from kombu.exceptions import ContentDisallowed, DecodeError
 
 from celery_aws.core.chords import Part
 
@@ -76,7 +80,8 @@ class RedisChords:
     def parts_of(self, group_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return how many parts of each chord have come, of how many; not of those that are over.
 
-        Costs three commands for each, in one round trip, and one more.
+        Costs three commands for each, in one round trip, and one more; and the parts of those that
+        are complete.
         """
         with self.backend.client.pipeline(transaction=False) as pipe:
             for each in group_ids:
@@ -88,11 +93,25 @@ class RedisChords:
             for each, kind in zip(group_ids, kinds, strict=True):
                 self._count(pipe, kind, self._key(each, RETURNED))
             counts = pipe.execute()
-        return {
+        found = {
             each: (int(count), int(size) + int(more or 0))
             for each, count, size, more in zip(group_ids, counts, sizes, added, strict=True)
             if size is not None
         }
+        return {
+            each: (count, total)
+            for each, (count, total) in found.items()
+            if count < total or not self._has_failed(each)
+        }
+
+    def in_flight(self, group_ids: Sequence[str]) -> set[str]:
+        """Return those of chords whose bodies are still to be sent. Costs as :meth:`parts_of`."""
+        with self.backend.client.pipeline(transaction=False) as pipe:
+            for each in group_ids:
+                pipe.exists(self._key(each, SIZE + MOVED))
+            closed = pipe.execute()
+        is_closed = zip(group_ids, closed, strict=True)
+        return {*self.parts_of(group_ids), *(each for each, there in is_closed if there)}
 
     def has_size(self, group_id: str) -> bool:
         """Tell whether it is known how many parts a chord has, be it closed or not."""
@@ -152,8 +171,8 @@ class RedisChords:
         parts = tuple(self._parts(returned))
         return ClosedChord(size=int(size) + int(added or 0), parts=parts, group=group)
 
-    def late(self, group_id: str) -> Sequence[StoredPart]:
-        """Return the parts that came after a chord was closed."""
+    def parts_there(self, group_id: str) -> Sequence[StoredPart]:
+        """Return the parts that are there; of a chord that was closed, those that came since."""
         key = self._key(group_id, RETURNED)
         with self.backend.client.pipeline(transaction=False) as pipe:
             self._read(pipe, self.backend.client.type(key), key)
@@ -164,6 +183,13 @@ class RedisChords:
         self.backend.client.delete(
             *(self._key(group_id, each + MOVED) for each in (SIZE, ADDED, RETURNED))
         )
+
+    def _has_failed(self, group_id: str) -> bool:
+        """Tell of a complete chord whether one of its parts has failed, and so the chord."""
+        try:
+            return any(part.state in PROPAGATE_STATES for part in self.parts_there(group_id))
+        except (ContentDisallowed, DecodeError):
+            return False
 
     def _parts(self, returned: Sequence[Any]) -> Iterator[StoredPart]:
         for entry in returned:

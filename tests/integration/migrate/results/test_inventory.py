@@ -6,7 +6,7 @@ import pytest
 from celery import chord, states
 from celery.result import AsyncResult, GroupResult
 
-from celery_aws.migrate.results import result_inventory
+from celery_aws.migrate.results import ResultTally, copy_results, result_inventory
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, store
 from tests.servers import RedisServer
@@ -47,6 +47,26 @@ def test_redis_is_counted(old: Any, new: Any) -> None:
     assert count.seconds_left == pytest.approx(86_400, abs=10)
     assert count.chords == {"g": (1, 4)}
     assert count.bytes > 500
+
+
+@pytest.mark.parametrize("left_by", ["5.5", "5.7"])
+def test_chords_that_have_failed_are_not_waited_for(old: Any, new: Any, left_by: str) -> None:
+    client = old.backend.client
+    for group_id in ("failed", "ended by nobody"):
+        old.backend.set_chord_size(group_id, 2)
+        parts = ['[1, "t", "SUCCESS", 1]', '[1, "u", "SUCCESS", 2]']
+        if group_id == "failed":
+            parts[1] = '[1, "u", "FAILURE", {"exc_type": "KeyError", "exc_message": ["why"]}]'
+        name = f"celery-taskset-meta-{group_id}.j"
+        client.zadd(name, {part: place for place, part in enumerate(parts)})
+    if left_by == "5.7":
+        client.delete("celery-taskset-meta-failed.s")
+    count = result_inventory(old)
+    assert count is not None
+    assert count.chords == {"ended by nobody": (2, 2)}
+    for chords in (False, True):
+        assert copy_results(old, new, chords=chords) == ResultTally(chords_left=1)
+    assert result_inventory(new).chords == {}  # type: ignore[union-attr]
 
 
 def test_our_table_is_counted(new: Any) -> None:
