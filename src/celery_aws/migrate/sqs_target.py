@@ -174,8 +174,7 @@ class SqsTarget:
             refusal = refusal_of(outgoing)
             outgoing = mark_migrated(outgoing, task_key=key, copy_id=copy_id)
         except _NOT_AS_THEY_SHOULD_BE as error:
-            why = f"{type(error).__name__}: {error}"
-            return Refused(reason=f"it cannot be written as a message of SQS: {why}")
+            return _unfit(error)
         if refusal is not None:
             return Refused(reason=f"SQS does not take it: {refusal}")
         return _Made(queue=queue, message=outgoing, timing=found.timing, copy_id=copy_id)
@@ -205,6 +204,8 @@ class SqsTarget:
             self._departures.send(destination, made.message, made.timing, collected.append)
         except CeleryAwsError as error:
             return _answer_to(error)
+        except _NOT_AS_THEY_SHOULD_BE as error:
+            return _unfit(error)
         if collected:
             return replace(made, message=collected[0])
         return Sent(message_id=made.copy_id, parked=True)
@@ -289,6 +290,11 @@ class SqsTarget:
         """Remove from S3 what was not sent; a message that is sent again is put there again."""
         if not may_be_accepted(error):
             self._large_messages.discard(message)
+
+
+def _unfit(error: Exception) -> Refused:
+    why = f"{type(error).__name__}: {error}"
+    return Refused(reason=f"it cannot be written as a message of SQS: {why}")
 
 
 def _answer_to(error: CeleryAwsError) -> Answer:
