@@ -1,4 +1,4 @@
-"""As it was: Redis alone, unless messages are elsewhere, with options that have grown over years."""
+"""As it was: Redis, unless messages are elsewhere, with options that have grown over years."""
 
 import os
 
