@@ -81,8 +81,14 @@ def _measure(what: str, count: int, threads: int, url: str, option: str) -> None
     requests = (first.requests - second.requests) / count
     rate = count / seconds
     cells = (f"{rate:,.0f}", f"{rate / threads:,.0f}", f"{cpu_ms:.2f}", f"{requests:.2f}")
-    again = second.report["messages" if what == "message" else "results"]
+    again = _moved(second.report, what)
     print(f"| {count:,} {what}s | {threads} | {' | '.join(cells)} | {again} |", flush=True)
+
+
+def _moved(report: Mapping[str, Any], what: str) -> int:
+    if what == "result":
+        return int(report["results"]["copied"])
+    return int(report["messages"]["sent"] + report["messages"]["parked"])
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], cloud: Cloud) -> Took:
