@@ -133,6 +133,11 @@ class ParkedSource:
         self._uncertain = False
         return claims
 
+    def not_handed_out(self, claims: Sequence[ParkedClaim]) -> None:
+        """Hand these out again: nobody got them."""
+        self._handed_out.difference_update(map(_name_of, claims))
+        self._uncertain |= bool(claims)
+
     def commit(self, claims: Sequence[ParkedClaim]) -> None:
         """Remove tasks for good, and what of them is in S3. One BatchWriteItem for each 25."""
         if self._shared is not None and claims:

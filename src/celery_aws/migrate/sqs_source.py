@@ -75,7 +75,7 @@ class SqsSource:
         BatchGetItem.
         """
         with _asking():
-            return told_revoked(self._transport, self._parked.recover(most))
+            return self._told(self._parked.recover(most))
 
     def claim(self, most: int) -> Sequence[Claim]:
         """Take up to ``most`` messages of one queue, or else parked tasks; higher priorities first.
@@ -93,7 +93,7 @@ class SqsSource:
                 or self._parked.claim(most)
                 or self._received(most, wait_seconds=WAIT_SECONDS)
             )
-            return told_revoked(self._transport, found)
+            return self._told(found)
 
     def commit(self, claims: Sequence[Claim]) -> None:
         """Delete messages, and what of them is in S3; again, too.
@@ -134,6 +134,14 @@ class SqsSource:
     def close(self) -> None:
         """Close the connection; what is claimed and not settled is seen again in five minutes."""
         self._connection.release()
+
+    def _told(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        try:
+            return told_revoked(self._transport, claims)
+        except BaseException:
+            # What was received is seen again by itself.
+            self._parked.not_handed_out([each.handle for each in claims if _is_parked(each)])
+            raise
 
     def _received(self, most: int, *, wait_seconds: int) -> list[Claim]:
         for queue, new in self._queues.items():

@@ -361,6 +361,18 @@ def test_killed_anywhere_a_parked_task_is_not_lost(
     assert (parked(shop), claimed_items(shop)) == ([], 0)
 
 
+def test_what_nobody_could_be_asked_about_is_handed_out_later(shop: Shop) -> None:
+    shop.send(DAY, task_id="one")
+    one = source(shop)
+    shop.tables.fail_next("BatchGetItem", ServiceFaultError("busy", service="dynamodb"))
+
+    with pytest.raises(BrokerLostError):
+        one.claim(10)
+
+    assert ids(one.claim(10)) == ["one"]
+    assert one.claim(10) == []
+
+
 @pytest.mark.parametrize("point", range(5))
 def test_what_was_claimed_before_an_error_is_handed_out_after_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, point: int
