@@ -212,6 +212,17 @@ class Journal:
         found = {key: Fate(fate) for key, fate in rows}
         return {key: found[_storable(key)] for key in keys if _storable(key) in found}
 
+    def keys_from(self, key: str) -> set[str]:
+        """Return which keys messages have that say the same as one: it, and it with a number."""
+        # A comma comes behind a plus sign.
+        rows = self._database.execute(
+            "SELECT key FROM message WHERE passage IN (SELECT number FROM passage "
+            "WHERE name = (SELECT name FROM passage ORDER BY number DESC LIMIT 1)) "
+            "AND (key = ? OR (key > ? AND key < ?))",
+            (key, f"{key}+", f"{key},"),
+        )
+        return {found for (found,) in rows}
+
     def record(self, entries: Sequence[Entry]) -> None:
         """Note what became of messages, in one go; what is noted already is replaced.
 

@@ -26,6 +26,7 @@ from celery_aws.migrate.messages import Carried, Fate, Refused, Sent, Unreadable
 from celery_aws.migrate.quarantine import Quarantine, Quarantined
 from celery_aws.migrate.sides import Claim, Source, Target
 from celery_aws.migrate.tally import Tally
+from celery_aws.migrate.twins import Twins, has_twins
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Batches:
         target: where they go.
         journal: knows what became of messages.
         quarantine: takes those that do not go.
+        twins: tells messages apart that say the same; those of all threads.
         revoked: ids of tasks that are not to run.
         tally: counts.
         clock: for the journal, and for pauses between tries.
@@ -60,6 +62,7 @@ class Batches:
         *,
         journal: Journal,
         quarantine: Quarantine,
+        twins: Twins,
         revoked: Collection[str],
         tally: Tally,
         clock: Clock,
@@ -70,6 +73,8 @@ class Batches:
         self._target = target
         self._journal = journal
         self._quarantine = quarantine
+        self._twins = twins
+        self._named: Mapping[int, Carried] = {}
         self._revoked = revoked
         self._tally = tally
         self._clock = clock
@@ -88,15 +93,21 @@ class Batches:
         Costs what the target's ``send`` and the source's ``commit`` cost.
         """
         known = self._fates(claims)
-        again = [each for each in claims if each.message.key in known]
-        new = [each for each in claims if each.message.key not in known]
+        again = [each for each in claims if each.seen_before and each.message.key in known]
+        met = {id(each) for each in again}
+        new = [each for each in claims if id(each) not in met]
         self._commit(again)
         self._tally.again += len(again)
         aside = [(each, found) for each in new if (found := self._aside(each)) is not None]
         self._set_aside([found for _, found in aside])
         self._commit([each for each, _ in aside])
         kept = {id(each) for each, _ in aside}
-        self._send([each for each in new if id(each) not in kept])
+        rest = [each for each in new if id(each) not in kept]
+        if not has_twins(self._source):
+            self._send(rest)
+            return
+        with self._twins.told_apart(rest) as self._named:
+            self._send(rest)
 
     def _fates(self, claims: Sequence[Claim]) -> Mapping[str, Fate]:
         keys = [each.message.key for each in claims if each.seen_before]
@@ -148,7 +159,11 @@ class Batches:
         self, claims: Sequence[Claim], maybe_sent: Collection[str]
     ) -> list[tuple[Claim, Exception]]:
         """Send messages once, and settle them; return those that were not sent, and why."""
-        messages = [each.message for each in claims if isinstance(each.message, Carried)]
+        messages = [
+            self._named.get(id(each), each.message)
+            for each in claims
+            if isinstance(each.message, Carried)
+        ]
         self._source.sending(claims)
         try:
             answers = self._target.send(messages)

@@ -17,6 +17,7 @@ from celery_aws.migrate.sides import Claim
 from celery_aws.migrate.tally import Tally
 from celery_aws.migrate.transfer_batch import Batches
 from celery_aws.migrate.transfer_order import Order, Sides
+from celery_aws.migrate.twins import Twins
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Shared:
         self.order = order
         self.journal = journal
         self.quarantine = quarantine
+        self.twins = Twins(journal)
         self.clock = clock
         self.jitter = jitter
         self._asked = asked
@@ -124,6 +126,7 @@ class Share:
                 target,
                 journal=shared.journal,
                 quarantine=shared.quarantine,
+                twins=shared.twins,
                 revoked=shared.order.revoked,
                 tally=self.tally,
                 clock=shared.clock,

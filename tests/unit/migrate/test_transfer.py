@@ -207,6 +207,22 @@ def test_what_was_known_by_chance_is_sent(world: World) -> None:
     assert world.received == {"m": 2}
 
 
+def test_messages_that_are_the_same_are_each_sent_where_keys_are_no_names(world: World) -> None:
+    world.has_twins = True
+    world.publish(*(carried("same") for _ in range(10)))
+    assert world.run() == Tally(sent=10)
+    world.seen.clear()
+    world.publish(carried("same"), carried("other"))
+
+    assert world.run() == Tally(sent=2)
+
+    numbered = {f"same+{number}": 1 for number in range(1, 11)}
+    assert world.received == {"same": 1, "other": 1, **numbered}
+    # It was seen before: it is the one that was sent.
+    world.publish(carried("same"))
+    assert world.run() == Tally(again=1)
+
+
 def test_what_is_not_accepted_is_tried_again_with_pauses(world: World) -> None:
     world.publish(*(carried(f"m{number}") for number in range(10)))
     world.refusals = 25

@@ -59,6 +59,7 @@ class World:
         self.outages = 0
         #: Whether the source keeps what may have been sent, as Redis can.
         self.keeps = False
+        self.has_twins = False
         self.stops = False
         self.most_at_once = 0
 
@@ -138,6 +139,7 @@ class MemorySource:
         self._world = world
         self._run = run
         self._going: list[Message] = []
+        self.has_twins = world.has_twins
         world.claimed.setdefault(run, [])
 
     def recover(self, most: int) -> Sequence[Claim]:

@@ -96,8 +96,8 @@ def read_message(message: Any, place: Place) -> Message:
 def key_of(message: Any, queue: AmqpQueue) -> str:
     """Return what tells a message from others, the same wherever it waits for its queue.
 
-    RabbitMQ has no names for messages. Two that are the same in every byte have the same key; tasks
-    never are, because each has its id.
+    RabbitMQ has no names for messages. Two that are the same in every byte have the same key, as
+    tasks may be whose ids somebody chooses: :mod:`celery_aws.migrate.twins`.
     """
     properties = {k: v for k, v in message.properties.items() if k not in _NO_IDENTITY}
     identity = [queue, properties, _headers(message), *_unread(message)]

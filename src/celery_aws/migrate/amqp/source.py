@@ -84,6 +84,9 @@ class AmqpSource:
         clock: tells when a delayed message is due that does not say it itself.
     """
 
+    #: Messages that are the same in every byte have one key.
+    has_twins = True
+
     def __init__(
         self,
         app: Any,

@@ -98,6 +98,20 @@ def all_of(app: Celery) -> Mapping[str, Mapping[str, Any]]:
         return found
 
 
+def test_tasks_of_one_chosen_id_are_each_moved(old: Celery, new: Celery, tmp_path: Path) -> None:
+    """A worker drops what has the mark of another; so these have marks of their own."""
+    for _ in range(3):
+        old.send_task("t", [1], queue="plain", task_id="daily")
+
+    assert move(old, new, tmp_path, "there").sent == 3
+    old.send_task("t", [1], queue="plain", task_id="daily")
+    assert move(old, new, tmp_path, "there").sent == 1
+
+    with closing(source_of(new, queues=QUEUES, run="look")) as source:
+        claims = [claim for _ in range(4) for claim in source.claim(10)]
+    assert len({claim.message.key for claim in claims}) == len(claims) == 4
+
+
 def test_there_and_back(old: Celery, new: Celery, tmp_path: Path) -> None:
     tasks = publish(old)
     before = all_of(old)
