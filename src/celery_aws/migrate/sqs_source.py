@@ -112,8 +112,9 @@ class SqsSource:
     def sending(self, claims: Sequence[Claim]) -> None:
         """Nothing: no worker sees them before their time is over."""
 
-    def leave(self, claims: Sequence[Claim]) -> bool:  # noqa: ARG002 - see below
-        """Nothing: they come again in five minutes, and parked ones in the next run."""
+    def leave(self, claims: Sequence[Claim]) -> bool:
+        """Hand parked tasks out again; the others come by themselves in five minutes."""
+        self._parked.not_handed_out([each.handle for each in claims if _is_parked(each)])
         return True
 
     def give_back(self, claims: Sequence[Claim]) -> None:

@@ -10,6 +10,7 @@ others go once more. So nothing is lost, and what is sent twice is one batch at 
 import logging
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from celery_aws.clock import Clock
 from celery_aws.core.backoff import Backoff, Random, is_worth_logging
@@ -204,6 +205,7 @@ class Batches:
         attempt = 0
         while (error := self._commit_error(claims)) is not None:
             if self._clock.monotonic() >= until:
+                self._leave_to_itself(claims)
                 raise error
             self._pause(attempt, "sent, and not forgotten yet", error)
             attempt += 1
@@ -220,7 +222,11 @@ class Batches:
         uncertain = [each for each in claims if each.message.key in maybe_sent]
         self._tally.left += len(claims)
         self._tally.uncertain += len(uncertain)
-        self._source.give_back([each for each in claims if each.message.key not in maybe_sent])
+        try:
+            self._source.give_back([each for each in claims if each.message.key not in maybe_sent])
+        except BrokerLostError:
+            self._leave_to_itself(claims)
+            raise
         if not uncertain:
             return
         stays = self._source.leave(uncertain)
@@ -233,6 +239,11 @@ class Batches:
                 if stays
                 else "was given back, so that its task may run twice",
             )
+
+    def _leave_to_itself(self, claims: Sequence[Claim]) -> None:
+        """Have claims again once their source answers: a run that follows must not sit on them."""
+        with suppress(BrokerLostError):
+            self._source.leave(claims)
 
     def _pause(self, attempt: int, what: str, error: Exception) -> None:
         if is_worth_logging(attempt + 1):

@@ -369,6 +369,10 @@ def test_what_nobody_could_be_asked_about_is_handed_out_later(shop: Shop) -> Non
     with pytest.raises(BrokerLostError):
         one.claim(10)
 
+    claims = one.claim(10)
+    assert ids(claims) == ["one"]
+    assert one.claim(10) == []
+    assert one.leave(claims)
     assert ids(one.claim(10)) == ["one"]
     assert one.claim(10) == []
 

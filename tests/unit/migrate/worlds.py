@@ -19,7 +19,7 @@ from celery_aws.migrate.messages import (
     Unsent,
 )
 from celery_aws.migrate.quarantine import Quarantine, Quarantined
-from celery_aws.migrate.sides import Claim
+from celery_aws.migrate.sides import Claim, Source
 from celery_aws.migrate.tally import Tally
 from celery_aws.migrate.transfer import migrate
 from celery_aws.migrate.transfer_order import Order, Sides
@@ -110,7 +110,7 @@ class World:
         try:
             journal.begin(source="memory://", target="aws+sqs://", name="one", now=self.clock.now())
             return migrate(
-                Sides(source=lambda name: MemorySource(self, name), target=self._target),
+                Sides(source=self.source, target=self._target),
                 Order(
                     run=f"run{next(_runs)}",
                     threads=threads,
@@ -127,6 +127,10 @@ class World:
             )
         finally:
             journal.close()
+
+    def source(self, run: str) -> Source:
+        """Return the source of a thread."""
+        return MemorySource(self, run)
 
     def _target(self, _: str) -> "MemoryTarget":
         return MemoryTarget(self)

@@ -1,14 +1,17 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from celery_aws.errors import BrokerLostError, RunIsAliveError
+from celery_aws.migrate import transfer_batch
 from celery_aws.migrate.messages import Carried
+from celery_aws.migrate.redis.claims import Claims
 from celery_aws.migrate.redis.layout import DEFAULT_SEPARATOR
 from celery_aws.migrate.redis.owners import Owner
 from celery_aws.migrate.redis.server import TIMEOUTS_SECONDS
@@ -29,6 +32,7 @@ from tests.integration.migrate.redis.old_side import (
     unreadable,
 )
 from tests.servers import RedisServer
+from tests.unit.migrate.worlds import World
 
 ELSEWHERE = Owner(place="another machine", pid=1, started="1")
 
@@ -215,6 +219,43 @@ def test_what_is_left_is_handed_out_again(redis: RedisServer) -> None:
     source.close()
     assert client_of(redis).llen("celery") == 1
     assert leftovers(client_of(redis)) == []
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_run_that_follows_has_again_what_it_could_not_settle(
+    redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """Redis does not answer for as long as it is waited for, and then it does."""
+    app = app_on(redis.url())
+    publish(app, 5)
+    world = World(tmp_path)
+    world.refusals = 5 * refused
+    outages = [30]
+
+    def lost(real: Callable[..., None]) -> Callable[..., None]:
+        def asked(*arguments: Any) -> None:
+            if outages[0]:
+                outages[0] -= 1
+                raise BrokerLostError("nobody answers")
+            real(*arguments)
+
+        return asked
+
+    for name in ("forget", "give_back"):
+        monkeypatch.setattr(Claims, name, lost(getattr(Claims, name)))
+    if refused:
+        monkeypatch.setattr(transfer_batch, "PATIENCE_SECONDS", 0.0)
+        outages[0] = 1
+    monkeypatch.setattr(world, "source", lambda name: source_of(app, run=name))
+
+    def stopped() -> bool:
+        done = not client_of(redis).keys("*claimed*") and not client_of(redis).llen("celery")
+        return done or len(world.clock.sleeps) > 200
+
+    world.run(follow=True, stopped=stopped)
+
+    assert leftovers(client_of(redis)) == []
+    assert (len(world.received), set(world.received.values())) == (5, {1})
 
 
 def test_a_run_that_was_killed_is_taken_over(redis: RedisServer) -> None:
