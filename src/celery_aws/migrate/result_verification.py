@@ -13,6 +13,7 @@ from celery_aws.clock import Clock
 from celery_aws.core.attributes import Item, binary_of, number_of, text_of
 from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS
 from celery_aws.migrate.comparison import ComparedResult, result_difference
+from celery_aws.migrate.results.found import answering
 from celery_aws.migrate.results.redis_results import Kind, RedisResults, ResultKey, StoredResult
 from celery_aws.results import DynamoDBBackend, items
 
@@ -47,10 +48,18 @@ def compare_results(
         sample: how many to compare at most; Redis gives keys in no order. None is all.
 
     Raises:
-        AwsError: AWS did not answer, or refused.
+        AwsError: AWS or Redis did not answer, or AWS refused.
+        ConfigurationError: Redis refused.
 
     Costs one BatchGetItem for each 100 results, consistent.
     """
+    with answering(old.backend):
+        return _compared(old, new, clock=clock, sample=sample)
+
+
+def _compared(
+    old: RedisResults, new: DynamoDBBackend, *, clock: Clock, sample: int | None
+) -> ComparedResults:
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     compared = 0
     keys = (key for key in old.found() if key.kind is not Kind.CHORD)

@@ -15,7 +15,7 @@ from celery_aws.clock import Clock, SystemClock
 from celery_aws.errors import UnsupportedError
 from celery_aws.migrate.results.back_to_redis import BackToRedis
 from celery_aws.migrate.results.chord_moves import ChordMoves, Moved
-from celery_aws.migrate.results.found import redis_backend
+from celery_aws.migrate.results.found import answering, redis_backend
 from celery_aws.migrate.results.into_ours import IntoOurs
 from celery_aws.migrate.results.our_results import OurResults
 from celery_aws.migrate.results.redis_chords import MOVED, RETURNED, SIZE, RedisChords
@@ -62,7 +62,9 @@ def copy_results(
     Raises:
         UnsupportedError: the backends are others. The backend that reads both
             (``celery_aws.migrate:ResultBackend``) reads old results until they expire.
-        AwsError: AWS refused. What was copied stays, and is passed over by the next run.
+        AwsError: AWS or Redis did not answer, or AWS refused. What was copied stays, and is passed
+            over by the next run.
+        ConfigurationError: Redis refused.
 
     Costs, into our table: a BatchGetItem for each 100 results, in read units the size of what is
     there; and a PutItem for each that is not, in write units its size. Out of it: one Scan of the
@@ -70,13 +72,14 @@ def copy_results(
     """
     clock = SystemClock() if clock is None else clock
     way = _way(old_app, new_app, clock)
-    tally = copy_batches(
-        way.copy, way.states(), threads=threads, rate=rate, progress=progress, clock=clock
-    )
-    ends: Counter[Moved] = Counter()
-    if chords and way.moves is not None:
-        ends.update(way.moves.move(each) for each in way.chords)
-    left = way.in_flight(list(way.chords))
+    with answering(way.redis):
+        tally = copy_batches(
+            way.copy, way.states(), threads=threads, rate=rate, progress=progress, clock=clock
+        )
+        ends: Counter[Moved] = Counter()
+        if chords and way.moves is not None:
+            ends.update(way.moves.move(each) for each in way.chords)
+        left = way.in_flight(list(way.chords))
     return tally + ResultTally(chords=ends[Moved.HERE], chords_left=left + ends[Moved.STUCK])
 
 
@@ -84,6 +87,7 @@ class _Way:
     """From where to where.
 
     Args:
+        redis: Celery's backend, one end of it.
         copy: copies a batch.
         found: all that is there.
         is_open: whether one of a chord's keys may be that of one in flight.
@@ -96,6 +100,7 @@ class _Way:
 
     def __init__(
         self,
+        redis: Any,
         copy: Callable[[Sequence[Any]], ResultTally],
         found: Iterable[Any],
         *,
@@ -103,6 +108,7 @@ class _Way:
         in_flight: Callable[[Sequence[str]], int],
         moves: ChordMoves | None = None,
     ) -> None:
+        self.redis = redis
         self.copy = copy
         self.in_flight = in_flight
         self.moves = moves
@@ -124,6 +130,7 @@ def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
     if theirs is not None and ours is not None:
         results, chords = RedisResults(theirs, clock), RedisChords(theirs)
         return _Way(
+            theirs,
             IntoOurs(results, ours).copy,
             results.found(),
             is_open=lambda key: key.suffix in _OPEN_SUFFIXES,
@@ -133,6 +140,7 @@ def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
     ours, theirs = our_backend(old_app), redis_backend(new_app)
     if ours is not None and theirs is not None:
         return _Way(
+            theirs,
             BackToRedis(ours, theirs).copy,
             OurResults(ours).found(),
             is_open=lambda found: not is_done(found.item),

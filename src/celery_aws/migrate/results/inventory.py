@@ -11,6 +11,7 @@ from celery_aws.clock import Clock, SystemClock
 from celery_aws.core.attributes import binary_of, number_of, text_of
 from celery_aws.migrate.inventory import ResultCount
 from celery_aws.migrate.results.backend import ResultBackend
+from celery_aws.migrate.results.found import answering
 from celery_aws.migrate.results.our_results import OurItem, OurResults
 from celery_aws.migrate.results.payloads import payload_for
 from celery_aws.migrate.results.redis_chords import RedisChords
@@ -38,7 +39,8 @@ def result_inventory(app: Any, *, clock: Clock | None = None) -> ResultCount | N
         None if it is neither on Redis nor ours: others cannot be listed.
 
     Raises:
-        AwsError: AWS refused.
+        AwsError: AWS or Redis did not answer, or AWS refused.
+        ConfigurationError: Redis refused.
 
     Costs on Redis a SCAN of the database, and each result read once; with ours a Scan of the table,
     in read units all of its size: a GB is 131,072 units.
@@ -47,7 +49,10 @@ def result_inventory(app: Any, *, clock: Clock | None = None) -> ResultCount | N
     backend = app.backend.old.backend if isinstance(app.backend, ResultBackend) else app.backend
     if isinstance(backend, DynamoDBBackend):
         return _of_ours(backend)
-    return _of_redis(backend, clock) if is_on_redis(backend) else None
+    if not is_on_redis(backend):
+        return None
+    with answering(backend):
+        return _of_redis(backend, clock)
 
 
 def _of_redis(backend: Any, clock: Clock) -> ResultCount:

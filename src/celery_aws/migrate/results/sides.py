@@ -113,9 +113,7 @@ class Side:
             if not self.backend.exception_safe_to_retry(error):
                 raise
             raise UnreachableError(
-                str(error),
-                service=f"the {self.name} result backend",
-                resource=self.backend.as_uri(),
+                f"the {self.name} result backend {self.backend.as_uri()} does not answer ({error})",
                 remedy="Check that it is up, and that its URL is right",
             ) from error
 

@@ -10,8 +10,9 @@ from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
 
 from celery_aws import request_counts
-from celery_aws.errors import UnsupportedError
+from celery_aws.errors import ConfigurationError, UnreachableError, UnsupportedError
 from celery_aws.migrate.results.copying import copy_results
+from celery_aws.migrate.results.inventory import result_inventory
 from celery_aws.migrate.results.tally import ResultTally
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, item_of, store
@@ -185,6 +186,17 @@ def test_the_rate_is_kept(old: Any, new: Any) -> None:
     began = time.monotonic()
     copy_results(old, new, rate=200)
     assert 0.9 < time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("ask", [copy_results, lambda old, _: result_inventory(old)])
+def test_a_redis_that_does_not_answer_or_refuses_is_told_as_an_error_of_ours(
+    ask: Any, redis: RedisServer, new: Any
+) -> None:
+    with pytest.raises(UnreachableError, match=r"redis://:\*\*@127.0.0.1:1/0 does not answer"):
+        ask(app_of("redis://:hush@127.0.0.1:1/0"), new)
+    with pytest.raises(ConfigurationError, match=r"redis://nobody:\*\*@.* refuses") as refused:
+        ask(app_of(redis.url(1).replace("//", "//nobody:hush@")), new)
+    assert "hush" not in str(refused.value)
 
 
 def test_others_than_redis_are_left_to_the_backend_that_reads_both(new: Any, old: Any) -> None:
