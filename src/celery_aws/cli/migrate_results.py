@@ -18,6 +18,7 @@ THREADS = 4
 
 def copy(
     source: Any, target: Any, moving: Moving, *, chords: bool = False
+    source: Any, target: Any, moving: Moving, *, chords: bool = False, back: bool = False
 ) -> dict[str, Any] | None:
     """Copy the results of one app to another, with a bar, and say how many.
 
@@ -26,6 +27,8 @@ def copy(
         target: the app whose result backend gets them.
         moving: how.
         chords: move those in flight, too.
+        chords: whether chords in flight are moved, too.
+        back: whether it is the way back.
 
     Returns:
         The numbers, by name; None if results of these backends are not copied.
@@ -43,6 +46,7 @@ def copy(
                 rate=moving.per_second,
                 progress=_advancing(advance),
                 chords=chords,
+                back=back,
             )
     except UnsupportedError as error:
         if not moving.messages:
@@ -56,9 +60,11 @@ def copy(
 
 
 def _tell(tally: ResultTally) -> None:
+    moved = f"{tally.chords} chords moved, " if tally.chords else ""
     click.echo(
         f"results: {tally.copied} copied, {tally.groups} groups, {tally.kept} kept as they were, "
         f"{tally.expired} expired, {tally.chords} chords moved, {tally.chords_left} left, "
+        f"{tally.expired} expired, {moved}{tally.chords_left} chords left, "
         f"{len(tally.unreadable)} unreadable"
     )
     for key in tally.unreadable:

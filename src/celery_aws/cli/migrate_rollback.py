@@ -48,7 +48,7 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
             rest = rest_of(crossing)
             left = rest.waiting + rest.claimed if ended else 0
         if moving.results and ended:
-            results = copy(app, old_app, moving)
+            results = copy(app, old_app, moving, back=True)
     finally:
         if moving.as_json:
             print_json(crossing, tally, results)

@@ -45,8 +45,8 @@ class BackToRedis:
     def copy(self, found: Sequence[OurItem]) -> ResultTally:
         """Copy tasks' and groups' items.
 
-        Costs two round trips of Redis, and two more for those that are written; what large results
-        cost to read beside.
+        Costs two round trips of Redis, and two more for each state that is further here than there;
+        what large results cost to read beside.
         """
         tally = ResultTally()
         copies = []
@@ -88,17 +88,16 @@ class BackToRedis:
         )
 
     def _set_new(self, copies: Sequence[_Copy]) -> list[_Copy]:
-        with self._target.client.pipeline(transaction=False) as pipe:
+        # In one transaction: who is killed in between would never tell those who wait.
+        with self._target.client.pipeline(transaction=True) as pipe:
             for each in copies:
                 pipe.set(each.key, each.payload.content, px=each.left_milliseconds, nx=True)
-            written = [
-                each for each, was_set in zip(copies, pipe.execute(), strict=True) if was_set
-            ]
-            for each in written:
+            for each in copies:
                 if each.payload.status in READY_STATES:
                     pipe.publish(each.key, each.payload.content)
-            pipe.execute()
-        return written
+            answers = pipe.execute()
+        # Of the messages nobody asks how many have heard them.
+        return [each for each, was_set in zip(copies, answers, strict=False) if was_set]
 
     def _replace(self, copy: _Copy) -> bool:
         """Write over a state that is less far, if it still is."""

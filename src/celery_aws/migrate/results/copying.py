@@ -44,6 +44,7 @@ def copy_results(
     rate: float | None = None,
     progress: Progress | None = None,
     chords: bool = False,
+    back: bool = False,
     clock: Clock | None = None,
 ) -> ResultTally:
     """Copy the results of one app's backend into that of another.
@@ -57,6 +58,7 @@ def copy_results(
         chords: whether chords in flight in Redis are moved too. Only once every worker has
             ``celery_aws.migrate:ResultBackend`` (:mod:`celery_aws.migrate.results.chord_moves`);
             until they are moved they are ended where they are.
+        back: which way it is where both apps have that backend: from our table into Redis.
         clock: instead of the machine's, for tests.
 
     Raises:
@@ -71,7 +73,7 @@ def copy_results(
     table.
     """
     clock = SystemClock() if clock is None else clock
-    way = _way(old_app, new_app, clock)
+    way = _way(old_app, new_app, clock, back=back)
     with answering(way.redis):
         tally = copy_batches(
             way.copy, way.states(), threads=threads, rate=rate, progress=progress, clock=clock
@@ -125,31 +127,45 @@ class _Way:
                 self.chords[each.id] = None
 
 
-def _way(old_app: Any, new_app: Any, clock: Clock) -> _Way:
-    theirs, ours = redis_backend(old_app), our_backend(new_app)
-    if theirs is not None and ours is not None:
-        results, chords = RedisResults(theirs, clock), RedisChords(theirs)
-        return _Way(
-            theirs,
-            IntoOurs(results, ours).copy,
-            results.found(),
-            is_open=lambda key: key.suffix in _OPEN_SUFFIXES,
-            in_flight=lambda group_ids: len(chords.in_flight(group_ids)),
-            moves=ChordMoves(chords, ours),
-        )
-    ours, theirs = our_backend(old_app), redis_backend(new_app)
-    if ours is not None and theirs is not None:
-        return _Way(
-            theirs,
-            BackToRedis(ours, theirs).copy,
-            OurResults(ours).found(),
-            is_open=lambda found: not is_done(found.item),
-            in_flight=len,
-        )
+def _way(old_app: Any, new_app: Any, clock: Clock, *, back: bool) -> _Way:
+    # Where both have the backend that reads two, either would do.
+    ways = (_back, _there) if back else (_there, _back)
+    for way in ways:
+        found = way(old_app, new_app, clock)
+        if found is not None:
+            return found
     raise UnsupportedError(
         f"results are not copied from {old_app.backend.as_uri()} to {new_app.backend.as_uri()}: "
         "only from redis:// to aws+dynamodb:// and back. Let celery_aws.migrate:ResultBackend "
         "read both until the old ones have expired"
+    )
+
+
+def _there(old_app: Any, new_app: Any, clock: Clock) -> _Way | None:
+    theirs, ours = redis_backend(old_app), our_backend(new_app)
+    if theirs is None or ours is None:
+        return None
+    results, chords = RedisResults(theirs, clock), RedisChords(theirs)
+    return _Way(
+        theirs,
+        IntoOurs(results, ours).copy,
+        results.found(),
+        is_open=lambda key: key.suffix in _OPEN_SUFFIXES,
+        in_flight=lambda group_ids: len(chords.in_flight(group_ids)),
+        moves=ChordMoves(chords, ours),
+    )
+
+
+def _back(old_app: Any, new_app: Any, _: Clock) -> _Way | None:
+    ours, theirs = our_backend(old_app), redis_backend(new_app)
+    if theirs is None or ours is None:
+        return None
+    return _Way(
+        theirs,
+        BackToRedis(ours, theirs).copy,
+        OurResults(ours).found(),
+        is_open=lambda found: not is_done(found.item),
+        in_flight=len,
     )
 
 

@@ -2,16 +2,20 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from celery import states
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
+from redis.client import Pipeline
 
 from celery_aws.migrate.results import ResultTally, copy_results, result_inventory
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, store
+from tests.servers import RedisServer
+from tests.watched import KilledError
 
 # Of redis-py, about what Celery calls.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
@@ -85,6 +89,51 @@ def test_a_client_that_waits_at_redis_hears_of_it(old: Any, new: Any) -> None:
     copy_results(new, old)
     waiting.join(20)
     assert answers == ["answer"]
+
+
+def test_killed_between_any_two_steps_it_has_told_who_waits(
+    old: Any, new: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, client = store(new, "answer"), old.backend.client
+    key = old.backend.get_key_for_task(task_id)
+    heard = client.pubsub()
+    heard.subscribe(key)
+    execute = Pipeline.execute
+    for steps in range(3):
+        left = iter(range(steps))
+
+        def dies(pipe: Any, *args: Any, left: Any = left, **named: Any) -> Any:
+            answer = execute(pipe, *args, **named)
+            if next(left, None) is None:
+                raise KilledError
+            return answer
+
+        with monkeypatch.context() as dying, suppress(KilledError):
+            dying.setattr(Pipeline, "execute", dies)
+            copy_results(new, old)
+    assert client.exists(key)
+    told = [heard.get_message(timeout=1) for _ in range(2)]
+    assert [each and each["type"] for each in told] == ["subscribe", "message"]
+    heard.close()
+
+
+def test_where_both_sides_read_both_it_is_said_which_way_it_is(
+    old: Any, new: Any, redis: RedisServer, aws_environment: AwsEnvironment
+) -> None:
+    options = {
+        "new_backend": aws_environment.celery_config()["result_backend"],
+        "old_backend": redis.url(1),
+    }
+    one, other = (
+        app_of("celery_aws.migrate:ResultBackend", result_backend_transport_options=options)
+        for _ in range(2)
+    )
+    here, there = store(old, "of Redis"), store(new, "of the table")
+    assert copy_results(one, other) == ResultTally(copied=1)
+    assert AsyncResult(here, app=new).get(timeout=5) == "of Redis"
+    assert read(old, there)["status"] == states.PENDING
+    assert copy_results(other, one, back=True) == ResultTally(copied=1, kept=1)
+    assert read(old, there)["result"] == "of the table"
 
 
 def test_a_table_that_no_result_has_made_yet_is_empty(old: Any, new: Any) -> None:
