@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from celery_aws.clock import Clock
 from celery_aws.migrate.results.sides import Side
 
@@ -46,6 +48,8 @@ class Mirror:
             return
         try:
             write(self._side.backend)
+        except SoftTimeLimitExceeded:
+            raise  # it is the task's, whichever line of it was running
         except Exception as error:  # noqa: BLE001 - whatever a backend of Celery raises
             self._miss(what, error)
             return

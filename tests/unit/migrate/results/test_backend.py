@@ -9,6 +9,7 @@ from celery import Celery, states
 from celery.app.task import Context
 from celery.app.utils import filter_hidden_settings
 from celery.canvas import Signature
+from celery.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import TimeoutError as ResultTimeoutError
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
@@ -173,6 +174,18 @@ def test_a_mirror_that_is_down_costs_no_task(
     task_id = uuid()
     two.mark_as_done(task_id, 4)
     assert two.old.backend.get_result(task_id) == 4
+
+
+def test_a_tasks_time_limit_is_no_fault_of_the_mirror(make_two: MakeTwo) -> None:
+    two = make_two(mirror="old")
+    assert two.mirror is not None
+
+    def time_is_up(_: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        two.mirror.write("a state of a task that is still running", time_is_up)
+    assert two.mirror.missed == 0
 
 
 def test_the_new_one_being_down_is_the_tasks_failure(
