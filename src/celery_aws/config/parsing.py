@@ -26,7 +26,8 @@ SECRET_KEYS = frozenset({"secret_access_key", "session_token", "access_key_id", 
 #: A text longer than this is not shown: no value that can be mended by reading it is so long.
 _SHOWN_CHARACTERS = 200
 
-_USERINFO = re.compile(r"://.*@")
+# Also of what was to be a URL.
+_USERINFO = re.compile(r"(:?//|:).*@")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > _SHOWN_CHARACTERS or value.lstrip().startswith(("{", "[")):
             return f"a text of {len(value)} characters"
-        return repr(_USERINFO.sub("://**@", value))
+        return repr(_USERINFO.sub(r"\1**@", value))
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     return f"a value of type {type(value).__name__}"

@@ -8,6 +8,7 @@ Facts: celery/app/backends.py (``by_url``), celery/app/utils.py (``Settings``),
 celery/backends/base.py (``mget`` of some backends returns a mapping, and of one an iterator).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -163,7 +164,22 @@ def side_of(
         _refuse(kind, key)
         return Side(name=name, backend=kind(app=view, url=own_url))
     except (ConfigurationError, ImproperlyConfigured, ImportError, ValueError) as error:
+        if _shows_secret(error, url):
+            raise ConfigurationError(
+                f"{WHERE}[{key!r}]: no such URL. Percent-encode user and password, for example "
+                "with kombu.utils.url.safequote",
+                where=WHERE,
+                key=key,
+            ) from None
         raise ConfigurationError(f"{WHERE}[{key!r}]: {error}", where=WHERE, key=key) from error
+
+
+def _shows_secret(error: Exception, url: str) -> bool:
+    """Tell whether an error quotes some of a URL's password, as urllib does of what is no port."""
+    if isinstance(error, ConfigurationError) or not isinstance(error, ValueError):
+        return False
+    userinfo, _, _ = url.partition("://")[2].rpartition("@")
+    return any(len(part) > 1 and part in str(error) for part in re.split(r"[:/?#@]", userinfo))
 
 
 def _refuse(kind: type[Any], key: str) -> None:

@@ -343,6 +343,8 @@ def test_tasks_are_added_to_a_chord_where_it_lives(
         ({**URLS, "old_backend": "disabled://"}, "no results are kept"),
         ({**URLS, "old_backend": "nonsense://"}, r"\['old_backend'\]"),
         ({**URLS, "old_backend": "no url"}, "URL of a result backend"),
+        ({**URLS, "old_backend": "redis://:se/cret@host/1"}, "no such URL. Percent-encode"),
+        ({**URLS, "old_backend": "redis//:se/cret@host/1"}, r"'redis//\*\*@host/1'"),
         ({**URLS, "new_backend": THEIRS}, "neither"),
         ({**URLS, "new_options": {"nonsense": 1}}, "unknown option 'nonsense'"),
     ],
@@ -351,8 +353,10 @@ def test_a_wrong_option_is_an_error_at_the_start(
     app: TwoApp, options: dict[str, Any], message: str
 ) -> None:
     app.conf.result_backend_transport_options = options
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match=message) as error:
         ResultBackend(app)
+    assert "'se'" not in str(error.getrepr())
+    assert "cret" not in str(error.value)
 
 
 def test_each_side_has_options_of_its_own(app: TwoApp) -> None:
