@@ -11,6 +11,9 @@ from celery_aws.names import AmqpQueue
 #: By how many seconds the end of a result's life may differ: clocks, and whole seconds.
 LIFE_SECONDS: Final = 60.0
 
+#: What it is called if it differs by more.
+LIFE: Final = "results-life"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedMessages:
@@ -134,7 +137,7 @@ def result_difference(old: ComparedResult, new: ComparedResult | None, *, now: f
         return None if about_to_go else "results-missing"
     if new.status != old.status:
         return None if rank_of(new.status) >= rank_of(old.status) else "results-older"
-    return None if _same_life(old.ends_at, new.ends_at) else "results-life"
+    return None if _same_life(old.ends_at, new.ends_at) else LIFE
 
 
 def result_differences(found: Mapping[str, Sequence[str]]) -> Iterator[Difference]:
@@ -146,7 +149,7 @@ def result_differences(found: Mapping[str, Sequence[str]]) -> Iterator[Differenc
     meanings = {
         "results-missing": "the old side has results that the new side does not",
         "results-older": "the new side has states that are older than those of the old side",
-        "results-life": "results expire at another time than on the old side",
+        LIFE: "results expire at another time than on the old side",
         "results-unreadable": "results of the old side cannot be read",
     }
     for name, meaning in meanings.items():

@@ -12,8 +12,9 @@ from typing import Any, Final
 from celery_aws.clock import Clock
 from celery_aws.core.attributes import Item, binary_of, number_of, text_of
 from celery_aws.limits import DYNAMODB_BATCH_GET_KEYS
-from celery_aws.migrate.comparison import ComparedResult, result_difference
+from celery_aws.migrate.comparison import LIFE, ComparedResult, result_difference
 from celery_aws.migrate.results.found import answering
+from celery_aws.migrate.results.payloads import payload_for
 from celery_aws.migrate.results.redis_results import Kind, RedisResults, ResultKey, StoredResult
 from celery_aws.results import DynamoDBBackend, items
 
@@ -51,7 +52,8 @@ def compare_results(
         AwsError: AWS or Redis did not answer, or AWS refused.
         ConfigurationError: Redis refused.
 
-    Costs one BatchGetItem for each 100 results, consistent.
+    Costs one BatchGetItem for each 100 results, consistent; what a large one costs to read, where
+    lives differ.
     """
     with answering(old.backend):
         return _compared(old, new, clock=clock, sample=sample)
@@ -87,7 +89,19 @@ def _difference(
     left = stored.left_milliseconds
     ends_at = None if left is None else stored.read_at.timestamp() + left / 1_000
     was = ComparedResult(status=status, ends_at=ends_at)
-    return result_difference(was, _new_result(item, stored.at, new, now), now=now)
+    name = result_difference(was, _new_result(item, stored.at, new, now), now=now)
+    if name == LIFE and item is not None and not _is_copy(stored, item, old, new):
+        return None
+    return name
+
+
+def _is_copy(stored: StoredResult, item: Item, old: Any, new: DynamoDBBackend) -> bool:
+    """Tell whether a result is the old one's copy: what the new side wrote has its own life."""
+    if stored.payload is None:
+        return False
+    key, is_group = _key(new, stored.at), stored.at.kind is Kind.GROUP
+    copy = payload_for(new, old, stored.payload, is_group=is_group)
+    return copy is not None and new.store.payloads_of({key: item}).get(key) == copy.content
 
 
 def _old_status(stored: StoredResult, backend: Any) -> str | None:

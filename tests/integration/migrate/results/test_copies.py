@@ -10,9 +10,12 @@ from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
 
 from celery_aws import request_counts
+from celery_aws.clock import SystemClock
 from celery_aws.errors import ConfigurationError, UnreachableError, UnsupportedError
+from celery_aws.migrate.result_verification import ComparedResults, compare_results
 from celery_aws.migrate.results.copying import copy_results
 from celery_aws.migrate.results.inventory import result_inventory
+from celery_aws.migrate.results.redis_results import RedisResults
 from celery_aws.migrate.results.tally import ResultTally
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, item_of, store
@@ -197,6 +200,34 @@ def test_a_redis_that_does_not_answer_or_refuses_is_told_as_an_error_of_ours(
     with pytest.raises(ConfigurationError, match=r"redis://nobody:\*\*@.* refuses") as refused:
         ask(app_of(redis.url(1).replace("//", "//nobody:hush@")), new)
     assert "hush" not in str(refused.value)
+
+
+def test_only_copies_have_to_live_as_long(
+    redis: RedisServer, aws_environment: AwsEnvironment, old: Any, new: Any
+) -> None:
+    options = {
+        "new_backend": aws_environment.celery_config()["result_backend"] + "&ttl_seconds=1000",
+        "old_backend": redis.url(1),
+        "mirror": "old",
+    }
+    both = app_of("celery_aws.migrate:ResultBackend", result_backend_transport_options=options)
+    for value in (1, "x" * 600_000):
+        store(both, value)
+    copied = [store(old, 2), store(old, "x" * 600_000)]
+    again = store(old, KeyError("there"), states.FAILURE)
+    old.backend.client.expire(old.backend.get_key_for_task(again), 1_000)
+    new.backend.store_result(again, KeyError("here"), states.FAILURE)
+    copy_results(old, new)
+
+    def compared() -> ComparedResults:
+        results = RedisResults(old.backend, SystemClock())
+        return compare_results(results, new.backend, clock=SystemClock())
+
+    assert compared() == ComparedResults(compared=5)
+    for each in copied:
+        old.backend.client.expire(old.backend.get_key_for_task(each), 1_000)
+    found = compared().found
+    assert {name: set(ids) for name, ids in found.items()} == {"results-life": set(copied)}
 
 
 def test_others_than_redis_are_left_to_the_backend_that_reads_both(new: Any, old: Any) -> None:
