@@ -45,7 +45,7 @@ class Moved(Enum):
 
     #: It is here.
     HERE = "here"
-    #: It is left where it is: all its parts are there, or it is over.
+    #: It is left where it is: all its parts are there, or have no places, or it is over.
     LEFT = "left"
     #: All its parts are here, the last by a worker of the old backend: nobody sends its body.
     STUCK = "stuck"
@@ -104,7 +104,7 @@ class ChordMoves:
         root = self._ours.chord_root(group_id)
         if root is None or is_moving(root):
             return Moved.LEFT
-        late = () if is_done(root) else self._theirs.parts_there(group_id)
+        late = () if is_done(root) else self._theirs.late(group_id)
         if late and self._take_in(group_id, late):
             root = self._ours.chord_root(group_id) or root
             found = root_of(root)

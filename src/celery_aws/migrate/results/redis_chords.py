@@ -31,7 +31,8 @@ class Closing(Enum):
 
     #: It is closed, now or since before.
     CLOSED = "closed"
-    #: All its parts are there: Redis's workers end it.
+    #: All its parts are there, or are there without their places in the header, so that they would
+    #: not be known again and count twice: Redis's workers end it.
     ENDING = "ending"
     #: It is not there, or over.
     ABSENT = "absent"
@@ -141,7 +142,10 @@ class RedisChords:
             if size is None:
                 moved = pipe.exists(self._key(group_id, SIZE + MOVED))
                 return Closing.CLOSED if moved else Closing.ABSENT
-            returned = self._count(pipe, pipe.type(names[2]), names[2])
+            kind = pipe.type(names[2])
+            if _is_list(kind):
+                return Closing.ENDING
+            returned = self._count(pipe, kind, names[2])
             total = int(size) + int(pipe.get(names[1]) or 0)
             if pipe.exists(names[3]) or returned >= total:
                 return Closing.ENDING
@@ -159,24 +163,22 @@ class RedisChords:
 
     def closed(self, group_id: str) -> ClosedChord | None:
         """Return a chord that was closed; None if it has been forgotten."""
-        kind = self.backend.client.type(self._key(group_id, RETURNED + MOVED))
         with self.backend.client.pipeline(transaction=True) as pipe:
             pipe.get(self._key(group_id, SIZE + MOVED))
             pipe.get(self._key(group_id, ADDED + MOVED))
             pipe.get(self._key(group_id))
-            self._read(pipe, kind, self._key(group_id, RETURNED + MOVED))
+            pipe.zrange(self._key(group_id, RETURNED + MOVED), 0, -1, withscores=True)
             size, added, group, returned = pipe.execute()
         if size is None:
             return None
         parts = tuple(self._parts(returned))
         return ClosedChord(size=int(size) + int(added or 0), parts=parts, group=group)
 
-    def parts_there(self, group_id: str) -> Sequence[StoredPart]:
-        """Return the parts that are there; of a chord that was closed, those that came since."""
+    def late(self, group_id: str) -> Sequence[StoredPart]:
+        """Return the parts that came after a chord was closed; none that have no places."""
         key = self._key(group_id, RETURNED)
-        with self.backend.client.pipeline(transaction=False) as pipe:
-            self._read(pipe, self.backend.client.type(key), key)
-            return tuple(self._parts(pipe.execute()[0]))
+        kind = self.backend.client.type(key)
+        return () if _is_list(kind) else self._there(key, kind)
 
     def forget(self, group_id: str) -> None:
         """Delete what was kept of a chord that was closed."""
@@ -186,10 +188,17 @@ class RedisChords:
 
     def _has_failed(self, group_id: str) -> bool:
         """Tell of a complete chord whether one of its parts has failed, and so the chord."""
+        key = self._key(group_id, RETURNED)
         try:
-            return any(part.state in PROPAGATE_STATES for part in self.parts_there(group_id))
+            parts = self._there(key, self.backend.client.type(key))
+            return any(part.state in PROPAGATE_STATES for part in parts)
         except (ContentDisallowed, DecodeError):
             return False
+
+    def _there(self, key: bytes, kind: Any) -> tuple[StoredPart, ...]:
+        with self.backend.client.pipeline(transaction=False) as pipe:
+            self._read(pipe, kind, key)
+            return tuple(self._parts(pipe.execute()[0]))
 
     def _parts(self, returned: Sequence[Any]) -> Iterator[StoredPart]:
         for entry in returned:
@@ -202,12 +211,11 @@ class RedisChords:
 
     @staticmethod
     def _count(pipe: Any, kind: Any, key: bytes) -> Any:
-        # A list with result_chord_ordered=False.
-        return pipe.llen(key) if kind in (_LIST, _LIST.decode()) else pipe.zcard(key)
+        return pipe.llen(key) if _is_list(kind) else pipe.zcard(key)
 
     @staticmethod
     def _read(pipe: Any, kind: Any, key: bytes) -> None:
-        if kind in (_LIST, _LIST.decode()):
+        if _is_list(kind):
             pipe.lrange(key, 0, -1)
         else:
             pipe.zrange(key, 0, -1, withscores=True)
@@ -215,3 +223,8 @@ class RedisChords:
     def _key(self, group_id: str, suffix: str = "") -> bytes:
         key: bytes = self.backend.get_key_for_group(group_id, suffix)
         return key
+
+
+def _is_list(kind: Any) -> bool:
+    """Tell whether parts are in a list, without places: with ``result_chord_ordered=False``."""
+    return kind in (_LIST, _LIST.decode())

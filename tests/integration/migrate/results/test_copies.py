@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import states
+from celery.app.task import Context
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.uuid import uuid
 
@@ -17,6 +18,7 @@ from celery_aws.migrate.results.copying import copy_results
 from celery_aws.migrate.results.inventory import result_inventory
 from celery_aws.migrate.results.redis_results import RedisResults
 from celery_aws.migrate.results.tally import ResultTally
+from celery_aws.results.chord_items import root_of
 from celery_aws.testing.fixtures import AwsEnvironment
 from tests.integration.migrate.results.conftest import app_of, item_of, store
 from tests.servers import RedisServer
@@ -228,6 +230,26 @@ def test_only_copies_have_to_live_as_long(
         old.backend.client.expire(old.backend.get_key_for_task(each), 1_000)
     found = compared().found
     assert {name: set(ids) for name, ids in found.items()} == {"results-life": set(copied)}
+
+
+def test_parts_without_a_place_are_not_moved_since_they_would_count_twice(
+    redis: RedisServer, new: Any
+) -> None:
+    unordered = {"result_chord_ordered": False}
+    old = app_of(redis.url(1), result_backend_transport_options=unordered)
+    chord = old.signature("body", task_id="the-body")
+    for group_id in ("begun", "young"):
+        old.backend.set_chord_size(group_id, 2)
+    first = Context(id="first", group="begun", group_index=0, chord=dict(chord))
+    old.backend.on_chord_part_return(first, states.SUCCESS, 1)
+    assert copy_results(old, new, chords=True) == ResultTally(chords=1, chords_left=1)
+    assert new.backend.chord_root("begun") is None
+    late = Context(id="late", group="young", group_index=0, chord=dict(chord))
+    old.backend.on_chord_part_return(late, states.SUCCESS, 1)
+    new.backend.on_chord_part_return(late, states.SUCCESS, 1)
+    copy_results(old, new, chords=True)
+    assert root_of(new.backend.chord_root("young")).parts == {"0:late"}
+    assert result_inventory(old).chords == {"begun": (1, 2)}  # type: ignore[union-attr]
 
 
 def test_others_than_redis_are_left_to_the_backend_that_reads_both(new: Any, old: Any) -> None:

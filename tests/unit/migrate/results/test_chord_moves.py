@@ -96,7 +96,7 @@ class Redis:
         size, added, returned = self.moved
         return ClosedChord(size=size + added, parts=tuple(returned.values()), group=None)
 
-    def parts_there(self, _: str) -> list[StoredPart]:
+    def late(self, _: str) -> list[StoredPart]:
         return list(self.returned.values())
 
     def forget(self, _: str) -> None:
