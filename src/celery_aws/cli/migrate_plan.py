@@ -67,7 +67,11 @@ def command(
         results=not no_results,
         management_url=old.management_url,
     )
-    targets = [old.queues.get(count.queue, count.queue) for count in inventory.queues]
+    # Those that are named may not be on the old side.
+    targets = [
+        *(old.queues.get(count.queue, count.queue) for count in inventory.queues),
+        *old.queues.values(),
+    ]
     plan = plan_of(
         inventory,
         read_new_side(new_app, targets),

@@ -9,6 +9,7 @@ import click
 
 from celery_aws.cli.migrate_crossing import Crossing
 from celery_aws.cli.migrate_moving import Moving
+from celery_aws.migrate.plan_findings import SEE_ALL_QUEUES
 from celery_aws.migrate.quarantine import Quarantine
 from celery_aws.migrate.tally import Tally
 
@@ -92,6 +93,8 @@ def _plan_lines(crossing: Crossing, moving: Moving) -> list[str]:
             lines.append(
                 f"  {crossing.inventory.claimed} message(s) were claimed by a run that did not end"
             )
+        if crossing.inventory.incomplete is not None:
+            lines.append(f"  {crossing.inventory.incomplete}: {SEE_ALL_QUEUES}")
         for old, why in crossing.blocked.items():
             lines.append(f"  {old}: {counts.get(old, 0)} message(s) stay: {why}")
         if crossing.revoked:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from celery_aws.core.result_copies import rank_of
+from celery_aws.migrate.plan_findings import SEE_ALL_QUEUES
 from celery_aws.migrate.verification import SHOWN, Difference
 from celery_aws.names import AmqpQueue
 
@@ -24,6 +25,7 @@ class ComparedMessages:
         delayed: messages that wait there for their eta, for whichever queue.
         claimed: messages that a run which did not end had claimed.
         held: messages that old workers hold; None if the broker does not say.
+        incomplete: why there may be queues of which nothing is known; None if all are known.
         set_aside: keys of messages that the journal says are in the quarantine file.
         in_file: keys of messages that are.
         unseen: names of messages that were sent, that no worker has received, and that are not in
@@ -36,6 +38,7 @@ class ComparedMessages:
     delayed: int = 0
     claimed: int = 0
     held: int | None = None
+    incomplete: str | None = None
     set_aside: frozenset[str] = frozenset()
     in_file: frozenset[str] = frozenset()
     unseen: Sequence[str] = ()
@@ -71,6 +74,14 @@ def message_differences(found: ComparedMessages) -> Iterator[Difference]:
             examples=(),
             remedy="Stop the old workers warm, and run `migrate run`; with --take-held if none is "
             "left",
+        )
+    if found.incomplete is not None:
+        yield Difference(
+            name="queues-unseen",
+            what=f"queues may have messages of which nobody knows: {found.incomplete}",
+            count=1,
+            examples=(),
+            remedy=SEE_ALL_QUEUES,
         )
     yield from _of_file(found)
     missing = len(found.unseen) - found.waiting

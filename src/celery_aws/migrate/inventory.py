@@ -121,6 +121,7 @@ class Inventory:
             answers nobody; None if the broker does not say.
         results: of the result backend; None if it is of a kind that cannot be counted.
         notes: what else the operator ought to know.
+        incomplete: why there may be queues that are not in here; None if all of them are.
     """
 
     source: str
@@ -132,3 +133,4 @@ class Inventory:
     listeners: int | None = None
     results: ResultCount | None = None
     notes: tuple[str, ...] = ()
+    incomplete: str | None = None

@@ -6,10 +6,16 @@ Each kind has a name that never changes, for programs.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from celery_aws.migrate.inventory import Inventory, OtherKeys
 from celery_aws.migrate.new_side import NewSide
 from celery_aws.migrate.results.inventory import UNREADABLE
+
+#: What to do where an inventory may lack queues.
+SEE_ALL_QUEUES: Final = (
+    "Give --management-url, with a user who may see queues, or name every queue by --queue"
+)
 
 
 class Level(Enum):
@@ -49,6 +55,14 @@ def counted(count: int) -> str:
 
 def inventory_findings(inventory: Inventory, side: NewSide) -> Iterator[PlanFinding]:
     """Yield what is found beside queues."""
+    if inventory.incomplete is not None:
+        yield PlanFinding(
+            name="queues-unseen",
+            level=Level.WARNING,
+            where=inventory.server,
+            what=inventory.incomplete,
+            remedy=SEE_ALL_QUEUES,
+        )
     if inventory.claimed:
         yield PlanFinding(
             name="run-unfinished",

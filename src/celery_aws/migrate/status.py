@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from celery_aws.migrate.observations import Observations, SeenWorker
-from celery_aws.migrate.plan_findings import counted
+from celery_aws.migrate.plan_findings import SEE_ALL_QUEUES, counted
 
 _AWS: Final = "celery -A proj aws"
 
@@ -130,6 +130,8 @@ def _producers(seen: Observations) -> Judgement:
 
 
 def _queues(seen: Observations) -> Judgement:
+    if not seen.messages and seen.inventory.incomplete is not None:
+        return _unknown(f"nothing is seen to wait, but {seen.inventory.incomplete}", SEE_ALL_QUEUES)
     if not seen.messages:
         return _go("nothing waits")
     queues = [queue.queue for queue in seen.inventory.queues if queue.messages]

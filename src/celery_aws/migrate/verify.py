@@ -141,6 +141,7 @@ def _compared(
         delayed=inventory.delayed,
         claimed=inventory.claimed,
         held=sum(held) if held else None,
+        incomplete=inventory.incomplete,
     )
     return Verification(
         moved=moved,

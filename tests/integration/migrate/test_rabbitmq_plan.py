@@ -38,6 +38,15 @@ def test_a_plan_of_a_rabbitmq(
         new.conf.update(aws_environment.celery_config(), task_queue_max_priority=9)
         new.conf.task_queues = [Queue("celery", max_priority=9)]
         context = CLIContext(app=new, no_color=True, workdir=None)
+        unseen = CliRunner().invoke(
+            aws,
+            (
+                *("migrate", "plan", "--no-results", "--from-config", str(old_configuration)),
+                *("--queue", "not-there=elsewhere", "--queue", "celery"),
+            ),
+            obj=context,
+        )
+        assert unseen.exit_code == 0, unseen.output
         ended = CliRunner().invoke(
             aws,
             (

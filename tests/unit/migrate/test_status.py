@@ -35,7 +35,7 @@ def seen(*queues: Any, **parts: Any) -> Observations:
     of_inventory = {"listeners": 0, "results": NO_RESULTS}
     of_inventory |= {
         each: parts.pop(each)
-        for each in ("listeners", "results", "claimed", "delayed")
+        for each in ("listeners", "results", "claimed", "delayed", "incomplete")
         if each in parts
     }
     given: dict[str, Any] = {
@@ -105,6 +105,7 @@ def test_in_the_middle_for_people_and_programs() -> None:
         ("verified", {"blocks": ("queue-missing",)}, WAIT),
         ("queues", {"claimed": 1}, WAIT),
         ("queues", {"delayed": 1}, WAIT),
+        ("queues", {"incomplete": "some queues cannot be seen"}, UNKNOWN),
         ("old-workers-gone", {"old_workers": (OLD,)}, WAIT),
         ("old-workers-gone", {"listeners": 2}, WAIT),
         ("old-workers-gone", {"listeners": None}, UNKNOWN),

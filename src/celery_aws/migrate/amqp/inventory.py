@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from celery_aws.clock import Clock, SystemClock
 from celery_aws.migrate.amqp.delays import Routes
 from celery_aws.migrate.amqp.line import Line, LineLostError, line_of
 from celery_aws.migrate.amqp.management import Management
@@ -27,6 +28,17 @@ _TOLD_ARGUMENTS: Mapping[str, str] = {
     "x-delivery-limit": "passes on what was delivered {value} times",
     "x-single-active-consumer": "has one active consumer: {value}",
 }
+
+_UNSEEN = (
+    "without RabbitMQ's HTTP API only queues can be seen that the old configuration names in "
+    "task_queues or task_routes"
+)
+
+#: How old the numbers of the HTTP API may be: RabbitMQ collects them every 5 seconds, and they were
+#: seen to be 7 seconds old.
+_BEHIND_SECONDS = 10.0
+
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +61,18 @@ def amqp_inventory(
     *,
     queues: Collection[AmqpQueue] | None = None,
     management_url: str | None = None,
+    clock: Clock | None = None,
 ) -> Inventory:
     """Return what is in an app's RabbitMQ. Costs a few requests a queue, and two of HTTP.
+
+    Where messages are held in a queue without a consumer it takes up to ten seconds, as the HTTP
+    API may still tell of those that a run has just moved.
 
     Args:
         app: the old one.
         queues: only these; None is all that the app declares and that the HTTP API tells of.
         management_url: of the HTTP API; None looks for it on the broker's host.
+        clock: for pauses.
 
     Raises:
         BrokerLostError: RabbitMQ does not answer.
@@ -67,6 +84,8 @@ def amqp_inventory(
         management = management_of(app, management_url)
         seen = _seen(app, line, management)
         counted = [_counted(name, line, seen, queues) for name in _names(seen, queues)]
+        if management is not None:
+            counted = _settled(counted, management, SystemClock() if clock is None else clock)
         delayed = _delayed(line)
         routes = routes_of(seen.old, management) if delayed else None
     except LineLostError as error:
@@ -82,6 +101,7 @@ def amqp_inventory(
         others=tuple(_others(seen)),
         delayed=everywhere,
         notes=tuple(_notes(seen, present, management, delayed)),
+        incomplete=_UNSEEN if queues is None and seen.told is None else None,
     )
 
 
@@ -100,7 +120,7 @@ def _names(seen: _Seen, queues: Collection[AmqpQueue] | None) -> list[AmqpQueue]
     if queues is not None:
         return [name for name in dict.fromkeys(queues) if not is_control(name)]
     told = [name for name, facts in (seen.told or {}).items() if _is_for_tasks(name, facts)]
-    names = dict.fromkeys([*seen.old.declared, *sorted(told)])
+    names = dict.fromkeys([*seen.old.names, *sorted(told)])
     return [name for name in names if not is_control(name) and not is_delay(name)]
 
 
@@ -116,7 +136,7 @@ def _counted(
     if declared is None:
         return None
     facts = (seen.told or {}).get(name, {})
-    known = name in seen.old.declared or queues is not None
+    known = name in seen.old.names or queues is not None
     return QueueCount(
         queue=name,
         waiting={0: declared.ready} if declared.ready else {},
@@ -125,6 +145,32 @@ def _counted(
         consumers=declared.consumers,
         troubles=() if known or not declared.ready else (_unroutable(name, declared.ready),),
     )
+
+
+def _settled(
+    counted: Sequence[QueueCount | None], management: Management, clock: Clock
+) -> list[QueueCount | None]:
+    """Return the counts once the HTTP API has heard of what nobody holds any more.
+
+    It is some seconds behind. A worker that ends warm consumes nothing and holds messages, too, so
+    what stays is held.
+    """
+    settled = list(counted)
+    until = clock.monotonic() + _BEHIND_SECONDS
+    while any(map(_may_be_late, settled)) and clock.monotonic() < until:
+        clock.sleep(_LOOK_SECONDS)
+        told = facts_of(management) or {}
+        settled = [
+            replace(each, held=told.get(each.queue, {}).get("messages_unacknowledged"))
+            if each is not None and _may_be_late(each)
+            else each
+            for each in settled
+        ]
+    return settled
+
+
+def _may_be_late(count: QueueCount | None) -> bool:
+    return count is not None and bool(count.held) and not count.consumers
 
 
 def _unroutable(name: AmqpQueue, count: int) -> Trouble:

@@ -3,12 +3,19 @@ from kombu import Exchange, Queue
 
 from celery_aws.errors import ConfigurationError
 from celery_aws.migrate.amqp.inventory import amqp_inventory
-from celery_aws.migrate.amqp.management import ManagementError
+from celery_aws.migrate.amqp.management import Management, ManagementError
 from celery_aws.migrate.inventory import QueueCount, Trouble
 from celery_aws.migrate.old_app import old_app
 from celery_aws.migrate.opening import inventory_of
 from celery_aws.names import AmqpQueue
-from tests.integration.migrate.amqp.conftest import MakeApp, quorum, start_delays, wait_until
+from celery_aws.testing.clock import FakeClock
+from tests.integration.migrate.amqp.conftest import (
+    MakeApp,
+    MakeSource,
+    quorum,
+    start_delays,
+    wait_until,
+)
 from tests.integration.migrate.conftest import VirtualHost
 
 NAME = AmqpQueue("celery")
@@ -26,6 +33,15 @@ def test_without_the_http_api_the_queues_of_the_app_are_counted(
     assert inventory.server.startswith("RabbitMQ 3.")
     assert inventory.queues == (QueueCount(queue=NAME, waiting={0: 3}, consumers=0),)
     assert any("HTTP API" in note and "--management-url" in note for note in inventory.notes)
+    assert "task_routes" in (inventory.incomplete or "")
+    assert amqp_inventory(app, queues=[AmqpQueue("unseen")]).incomplete is None
+
+
+def test_a_queue_that_only_a_route_names_is_counted(make_app: MakeApp) -> None:
+    app = make_app(task_routes={"mail.*": {"queue": "mail"}})
+    make_app().send_task("mail.send", queue="mail")
+    [mail] = amqp_inventory(app).queues
+    assert (mail.queue, mail.waiting, mail.troubles) == ("mail", {0: 1}, ())
 
 
 def test_the_http_api_shows_what_the_app_does_not_declare(
@@ -48,6 +64,7 @@ def test_the_http_api_shows_what_the_app_does_not_declare(
     assert isinstance(trouble, Trouble)
     assert (trouble.kind, trouble.count) == ("unroutable", 1)
     assert "--queue forgotten=NEW" in trouble.remedy
+    assert inventory.incomplete is None
     [control] = inventory.others
     assert (control.kind, control.count) == ("control", 2)
     assert not any("HTTP API" in note for note in inventory.notes)
@@ -58,17 +75,31 @@ def test_what_workers_hold_is_counted(make_app: MakeApp, rabbit: VirtualHost) ->
     for _ in range(3):
         app.send_task("t")
     url = rabbit.server.management_url
+    management = Management(url, rabbit.name)
     with app.connection_for_read() as connection:
         connection.default_channel.basic_get("celery")
-
-        def held() -> int | None:
-            return amqp_inventory(app, management_url=url).queues[0].held
-
         # The HTTP API is some seconds behind.
-        wait_until(lambda: held() == 1)
-        [count] = amqp_inventory(app, management_url=url).queues
+        wait_until(lambda: management.queues()[0].get("messages_unacknowledged") == 1)
+        [count] = amqp_inventory(app, management_url=url, clock=FakeClock()).queues
+    assert count.held == 1
     assert count.waiting == {0: 2}
     assert count.bytes
+
+
+def test_what_a_run_has_just_moved_is_not_held(
+    make_app: MakeApp, make_source: MakeSource, rabbit: VirtualHost
+) -> None:
+    app = make_app()
+    for _ in range(3):
+        app.send_task("t")
+    url = rabbit.server.management_url
+    source = make_source(app, "celery")
+    claims = source.claim(10)
+    management = Management(url, rabbit.name)
+    wait_until(lambda: management.queues()[0].get("messages_unacknowledged") == 3)
+    source.commit(claims)
+    source.close()
+    assert amqp_inventory(app, management_url=url).queues[0].held == 0
 
 
 def test_only_the_named_queues_are_counted_and_they_are_not_unroutable(

@@ -53,6 +53,23 @@ def test_an_app_says_whether_its_queues_have_priorities() -> None:
     assert old_queues(task_queue_max_priority=10).has_priorities(NAME) is True
 
 
+@pytest.mark.parametrize(
+    ("routes", "names"),
+    [
+        (
+            {"mail.*": {"queue": "mail"}, "video.*": "video", "other": {"exchange": "x"}},
+            "mail video",
+        ),
+        ([("mail.*", {"queue": Queue("mail")}), {"video.*": "video"}], "mail video"),
+        ((("mail.*", "mail"), ["video.*", {"queue": "video"}]), "mail video"),
+        (lambda *_: {"queue": "mail"}, ""),
+        (None, ""),
+    ],
+)
+def test_routes_name_queues_that_nobody_declares(routes: object, names: str) -> None:
+    assert sorted(old_queues(task_routes=routes).routed) == names.split()
+
+
 def test_defaults_say_nothing() -> None:
     assert old_queues().has_priorities(NAME) is None
     assert old_queues(task_queues=[Queue("a")]).has_priorities(NAME) is None
