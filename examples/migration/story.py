@@ -130,7 +130,7 @@ class Story:
         second = self.shell.migrate("run", "--yes", "--json")
         screen.step("10. both sides are compared")
         self.shell.migrate("verify")
-        self.shell.migrate("status", "--watch", "3")
+        self.shell.migrate("status", "--watch", "3", "--all-results")
         return {
             "everything ended in time": all_ran,
             "a second run sends nothing": json.loads(second)["messages"]["sent"] == 0,

@@ -24,7 +24,7 @@ from celery_aws.migrate.verify import last_passage, verify_messages, with_result
 
 _CLOCK = SystemClock()
 
-#: Results that a status compares; `migrate verify` compares all.
+#: Results that a status compares, unless it is to compare all; `migrate verify` compares all.
 _SAMPLE = 1_000
 
 
@@ -59,6 +59,11 @@ _SAMPLE = 1_000
     help="The old results have expired, and no chord waits there: for an old result backend that "
     "cannot be listed, such as a database or memcached.",
 )
+@click.option(
+    "--all-results",
+    is_flag=True,
+    help="Compare all results, as `migrate verify` does, and not a thousand of them.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -69,6 +74,7 @@ def command(
     timeout_seconds: float,
     told_gone: bool,
     told_results_expired: bool,
+    all_results: bool,
     as_json: bool,
 ) -> None:
     """Show how far the migration has got: each step, with go or wait, why, and what to do next.
@@ -76,9 +82,15 @@ def command(
     Asks the workers of both sides, counts what is left on the old one, and asks the doctor. It
     exits with 0 when every step is done and the old side can be switched off, else with 1.
 
-    It costs what `doctor` costs, and what `migrate verify` costs with 1,000 results.
+    It costs what `doctor` costs, and what `migrate verify` costs with 1,000 results, or with all.
     """
-    sides = _Sides(celery_app(ctx), old, timeout_seconds=timeout_seconds, clock=_CLOCK)
+    sides = _Sides(
+        celery_app(ctx),
+        old,
+        timeout_seconds=timeout_seconds,
+        sample=None if all_results else _SAMPLE,
+        clock=_CLOCK,
+    )
     seen = replace(
         sides.look(seconds), told_gone=told_gone, told_results_expired=told_results_expired
     )
@@ -94,11 +106,20 @@ def command(
 class _Sides:
     """Both sides of a migration, to be looked at."""
 
-    def __init__(self, new_app: Any, old: OldSide, *, timeout_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        new_app: Any,
+        old: OldSide,
+        *,
+        timeout_seconds: float,
+        sample: int | None,
+        clock: Clock,
+    ) -> None:
         self._new_app = new_app
         self._old_app = old.app()
         self._old = old
         self._timeout_seconds = timeout_seconds
+        self._sample = sample
         self._clock = clock
 
     def look(self, watch_seconds: float | None) -> Observations:
@@ -153,7 +174,7 @@ class _Sides:
         if results is None:
             return replace(seen, verification=found)
         compared = with_results(
-            found or Verification(moved={}), self._old_app, self._new_app, sample=_SAMPLE
+            found or Verification(moved={}), self._old_app, self._new_app, sample=self._sample
         )
         wrong = sum(each.count for each in compared.differences if each.name.startswith("results-"))
         counted = compared.results or not any(results.results.values())
@@ -161,6 +182,7 @@ class _Sides:
             seen,
             verification=None if found is None else compared,
             results_to_copy=wrong if counted else None,
+            results_sampled=compared.sampled,
         )
 
     def _moved(self) -> int:

@@ -78,6 +78,7 @@ class Observations:
         verification: of what was moved; None if nothing was.
         results_to_copy: results that the new side does not have, of those that were looked at; None
             if nobody looked, or if they cannot be counted.
+        results_sampled: only a part of the results was looked at.
         told_gone: the operator says that no process of the old workers is left.
         told_results_expired: the operator says that the old result backend has nothing that is
             still needed.
@@ -91,6 +92,7 @@ class Observations:
     watched: Watched | None = None
     verification: Verification | None = None
     results_to_copy: int | None = None
+    results_sampled: bool = False
     told_gone: bool = False
     told_results_expired: bool = False
 

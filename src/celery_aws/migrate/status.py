@@ -189,9 +189,9 @@ def _no_workers(seen: Observations) -> Judgement:
 
 def _results(seen: Observations) -> Judgement:
     found = seen.inventory.results
-    if found is None and seen.told_results_expired:
-        return _go("you say that the old results have expired; nobody can count them")
     if found is None:
+        if seen.told_results_expired:
+            return _go("you say that the old results have expired; nobody can count them")
         return _unknown(
             "the old results cannot be counted",
             "keep the old result backend until its results have expired and no chord waits for "
@@ -208,9 +208,18 @@ def _results(seen: Observations) -> Judgement:
             f"{seen.results_to_copy} results are not on the new side",
             f"{_AWS} migrate run --only-results",
         )
-    if any(found.results.values()) and seen.results_to_copy is None:
-        count = sum(found.results.values())
+    return _compared_results(seen, sum(found.results.values()))
+
+
+def _compared_results(seen: Observations, count: int) -> Judgement:
+    if count and seen.results_to_copy is None:
         return _unknown(f"{count} results were not compared", f"{_AWS} migrate verify")
+    if seen.results_sampled:
+        # Redis tells of its keys in the order in which they were copied.
+        return _unknown(
+            f"the first of {count} results are on the new side; the others were not compared",
+            f"{_AWS} migrate status --all-results",
+        )
     return _go("nothing is left to copy")
 
 

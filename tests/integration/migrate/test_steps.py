@@ -14,7 +14,7 @@ from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from celery_aws.cli import aws
+from celery_aws.cli import aws, migrate_status
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.parked_source import CLAIMED, ParkedSource
 from celery_aws.migrate.quarantine import SUFFIX
@@ -167,6 +167,26 @@ def test_what_is_missing_is_found_and_named(move: Move) -> None:
     assert any(task_id in text for task_id in ids[:15])
 
 
+def test_a_copy_that_was_interrupted_is_not_through(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_status, "_SAMPLE", 20)
+    for number in range(30):
+        move.old.backend.store_result(f"result-{number}", number, "SUCCESS")
+    # What Redis tells first was copied first, and is compared first.
+    names = list(move.results.scan_iter("celery-task-meta-*", count=1_000))
+    later = {name: move.results.dump(name) or b"" for name in names[20:]}
+    move.results.delete(*later)
+    assert move.run("run", "--yes", "--only-results").exit_code == 0
+    for name, content in later.items():
+        move.results.restore(name, 86_400_000, content)
+    assert move.verdicts()["results"] in ("unknown", "wait")
+    assert move.verdicts("--all-results")["results"] == "wait"
+    assert move.run("run", "--yes", "--only-results").exit_code == 0
+    assert move.verdicts()["results"] == "unknown"
+    assert move.verdicts("--all-results")["results"] == "go"
+
+
 def _source(move: Move) -> dict[str, str]:
     journal = Journal(move.journal)
     try:
@@ -274,6 +294,9 @@ def test_old_workers_are_seen_whether_they_answer_or_not(move: Move) -> None:
     with worked(move, CELERY_BROKER_WRITE_URL=move.redis.url(5)):
         # It is ready a moment before it listens.
         deadline = time.monotonic() + PATIENCE_SECONDS
+        # It listens a moment after it says that it is ready.
+        while not move.results.pubsub_numpat() and not move.results.pubsub_channels():
+            assert time.monotonic() < deadline
         found = {each["name"]: each for each in move.steps()}
         while found["old-workers-gone"]["verdict"] == "go":
             assert time.monotonic() < deadline

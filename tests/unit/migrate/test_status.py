@@ -96,6 +96,8 @@ def test_in_the_middle_for_people_and_programs() -> None:
         ("results", {"results_to_copy": 3, "told_results_expired": True}, WAIT),
         ("results", {"results": ResultCount(results={}, chords={"one": (1, 2)})}, WAIT),
         ("results", {"results_to_copy": 3}, WAIT),
+        ("results", {"results_to_copy": 3, "results_sampled": True}, WAIT),
+        ("results", {"results_to_copy": 0, "results_sampled": True}, UNKNOWN),
         (
             "results",
             {"results": ResultCount(results={"SUCCESS": 1}), "results_to_copy": None},
