@@ -126,7 +126,9 @@ class _Sides:
         """Return all that is seen, of the old side after it was watched for so long."""
         before, moved = None, 0
         if watch_seconds is not None:
-            before, moved = self._look_at_old_side(results=False), self._moved()
+            # What a run moves between the two counts as come, and nothing that came as moved.
+            moved = self._moved()
+            before = self._look_at_old_side(results=False)
             self._clock.sleep(watch_seconds)
         seen = self._look_at_old_side(results=True)
         if before is not None and watch_seconds is not None:

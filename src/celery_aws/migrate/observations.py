@@ -33,12 +33,14 @@ class SeenWorker:
             not say.
         tasks: that it runs, has prefetched, or holds for their eta; None if it did not say.
         finished: tasks that it has finished since it runs; None if it did not say.
+        running: tasks that run there.
     """
 
     node: str
     reads_both: bool | None = None
     tasks: int | None = None
     finished: int | None = None
+    running: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +51,33 @@ class Watched:
         seconds: for how long.
         waiting: how many more messages wait, are held or delayed at the end; less is negative.
         moved: how many messages runs have taken.
-        finished: how many tasks the old workers have finished; None if one of them did not say.
+        finished: how many tasks the old workers have finished; None if one of them did not say, or
+            ended meanwhile.
+        running: how many more tasks run there at the end; less is negative.
     """
 
     seconds: float
     waiting: int
     moved: int
     finished: int | None
+    running: int = 0
 
     @property
     def arrived(self) -> int:
-        """Messages that came, at least: of tasks that run, some are still held and some are not."""
-        return max(0, self.waiting + self.moved + (self.finished or 0))
+        """Messages that came, at least.
+
+        Of tasks that run, some are still held, and some (without ``acks_late``) are nowhere else.
+        """
+        return max(0, self._arrived + min(0, self.running))
+
+    @property
+    def perhaps(self) -> int:
+        """Messages that came, at most: the tasks that have begun to run may be new ones."""
+        return max(0, self._arrived + max(0, self.running))
+
+    @property
+    def _arrived(self) -> int:
+        return self.waiting + self.moved + (self.finished or 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +161,7 @@ def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[S
             reads_both=_reads_both(confs.get(node)),
             tasks=tasks.get(node),
             finished=_finished(stats.get(node), active.get(node)),
+            running=len(active.get(node) or ()),
         )
         for node in sorted(nodes)
     )
@@ -151,18 +169,32 @@ def workers_of(app: Any, *, timeout_seconds: float = TIMEOUT_SECONDS) -> tuple[S
 
 def watched(before: Observations, after: Observations, *, seconds: float, moved: int) -> Watched:
     """Return what happened on the old side between two looks at it."""
-    counts = {each.node: each.finished for each in before.old_workers}
-    finished = [
-        None if each.finished is None else each.finished - (counts.get(each.node) or 0)
-        for each in after.old_workers
-    ]
-    known = [each for each in finished if each is not None]
     return Watched(
         seconds=seconds,
         waiting=_there(after) - _there(before),
         moved=moved,
-        finished=sum(known) if len(known) == len(finished) else None,
+        finished=_finished_meanwhile(before.old_workers, after.old_workers),
+        running=_running(after) - _running(before),
     )
+
+
+def _finished_meanwhile(before: Sequence[SeenWorker], after: Sequence[SeenWorker]) -> int | None:
+    counts = {each.node: each.finished for each in before}
+    if not counts.keys() <= {each.node for each in after}:
+        # What one that is gone has finished, nobody knows.
+        return None
+    total = 0
+    for each in after:
+        already = counts.get(each.node, 0)
+        # A worker that was started again counts from 0.
+        if each.finished is None or already is None or each.finished < already:
+            return None
+        total += each.finished - already
+    return total
+
+
+def _running(seen: Observations) -> int:
+    return sum(each.running for each in seen.old_workers)
 
 
 def _there(seen: Observations) -> int:

@@ -115,8 +115,14 @@ def _producers(seen: Observations) -> Judgement:
         return _unknown("the old side was not watched", f"{_AWS} migrate status --watch 30")
     period = f"in {found.seconds:g} s"
     if found.arrived:
+        # What a run moved while it was counted has come twice.
+        least = (
+            f"about {counted(found.arrived)}, beside those moved,"
+            if found.moved
+            else (f"at least {counted(found.arrived)}")
+        )
         return _wait(
-            f"at least {counted(found.arrived)} came to the old side {period}",
+            f"{least} came to the old side {period}",
             "set broker_write_url to the new broker in whatever still sends there (web processes, "
             "beat, workers), and restart it",
         )
@@ -125,6 +131,12 @@ def _producers(seen: Observations) -> Judgement:
             f"no message was seen to come {period}, but old workers that do not answer may have "
             "taken some",
             "stop the old workers warm, and watch again",
+        )
+    if found.perhaps:
+        return _unknown(
+            f"{found.perhaps} of the tasks that began or ended {period} may be new, or "
+            "their workers had them before",
+            f"{_AWS} migrate status --watch, when fewer of them run",
         )
     return _go(f"no message came {period}")
 

@@ -171,6 +171,44 @@ def test_what_has_come_is_what_there_is_more_than_was(
     assert verdict("producers", seen(watched=found, old_workers=(OLD,))) is expected
 
 
+@pytest.mark.parametrize(
+    ("waiting", "finished", "running", "expected"),
+    [
+        # Tasks that ran have ended: acknowledged when they began, or as many have come.
+        (0, 5, -5, UNKNOWN),
+        # They were held until then.
+        (-5, 5, -5, GO),
+        # A task came and runs, acknowledged; or one that was held began.
+        (0, 0, 1, UNKNOWN),
+        # One that waited began, and one that ran ended.
+        (-1, 1, 0, GO),
+        (0, 5, -4, WAIT),
+        (1, 0, 3, WAIT),
+    ],
+)
+def test_tasks_that_run_may_be_nowhere_else(
+    waiting: int, finished: int, running: int, expected: Verdict
+) -> None:
+    found = Watched(seconds=30, waiting=waiting, moved=0, finished=finished, running=running)
+    assert verdict("producers", seen(watched=found, old_workers=(OLD,))) is expected
+
+
+def test_a_worker_that_ended_or_began_again_leaves_it_open() -> None:
+    before = seen(old_workers=(OLD,))
+    again = SeenWorker(node="old@a", finished=3)
+    for after in ((), (again,), (SeenWorker(node="old@b", finished=10),)):
+        found = watched(before, seen(old_workers=after), seconds=30, moved=0)
+        assert found.finished is None
+
+
+def test_what_runs_more_than_before_is_noted() -> None:
+    before = seen(old_workers=(SeenWorker(node="old@a", finished=10, running=4),))
+    after = seen(old_workers=(SeenWorker(node="old@a", finished=13, running=1),))
+    found = watched(before, after, seconds=30, moved=0)
+    assert (found.finished, found.running) == (3, -3)
+    assert (found.arrived, found.perhaps) == (0, 3)
+
+
 def test_old_workers_that_do_not_answer_may_have_taken_what_came() -> None:
     assert verdict("producers", seen(listeners=1)) is UNKNOWN
     assert verdict("producers", seen(listeners=0)) is GO
@@ -251,7 +289,7 @@ def test_workers_say_what_they_are() -> None:
         scheduled={"a": [4], "b": [5]},
     )
     assert workers_of(app, timeout_seconds=1.5) == (
-        SeenWorker(node="a", reads_both=True, tasks=4, finished=3),
+        SeenWorker(node="a", reads_both=True, tasks=4, finished=3, running=2),
         SeenWorker(node="b", reads_both=False, tasks=1, finished=0),
         SeenWorker(node="c"),
     )
