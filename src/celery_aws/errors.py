@@ -184,6 +184,34 @@ class WorkersAliveError(CeleryAwsError):
     def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.names = tuple(names)
+class UnitsMixedError(CeleryAwsError, TypeError):
+    """Amounts of different units meet, such as requests and hours: a bug, or a wrong price file.
+
+    Attributes:
+        found: the one unit.
+        wanted: the other one.
+    """
+
+    def __init__(self, found: str, wanted: str) -> None:
+        self.found = found
+        self.wanted = wanted
+        super().__init__(f"{found}s are no {wanted}s: their prices cannot be mixed")
+
+
+class PriceUnknownError(CeleryAwsError):
+    """No price of something is known in a region, and none is guessed.
+
+    Attributes:
+        key: of the price.
+        region: AWS's name of it.
+    """
+
+    def __init__(self, key: str, region: str) -> None:
+        self.key = key
+        self.region = region
+        super().__init__(
+            f"no price for {key} in {region}: `celery-aws cost refresh-prices` asks AWS for it"
+        )
 
 
 class AwsError(CeleryAwsError):

@@ -1,0 +1,1 @@
+"""What a workload costs, on SQS and elsewhere, and what was spent."""
