@@ -20,6 +20,7 @@ COMMANDS = {
     "backlog": "Show how far behind the workers are, for autoscaling.",
     "canary": "Send a task, wait for its result, and say where it got stuck.",
     "cleanup": "Delete queues and bindings that others have left behind.",
+    "cost": "Compare costs, and see what was spent.",
     "create-table": "Create the results table and the coordination table.",
     "dlq": "Look at dead letters, send them back, or delete them.",
     "doctor": "Find what is wrong with queues, tables, rights and settings.",

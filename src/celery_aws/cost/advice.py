@@ -5,6 +5,7 @@ from datetime import date
 
 from celery_aws.core.prices import MONTH_HOURS, OLD_DAYS, Price
 from celery_aws.cost.comparison import Comparison, Crossing, Pair
+from celery_aws.cost.money import DOLLARS, Currency
 from celery_aws.cost.request_rates import OURS_RESULT_MS
 from celery_aws.cost.workload import NetworkPath
 
@@ -22,27 +23,27 @@ def sqs_is_it(comparison: Comparison) -> bool:
     return cheapest.broker.is_queue or _saved(comparison.ours, cheapest) < WORTH_DOLLARS
 
 
-def verdict(comparison: Comparison) -> str:
+def verdict(comparison: Comparison, currency: Currency = DOLLARS) -> str:
     """Return the sentence that says whether SQS is it."""
     ours, cheapest = comparison.ours, comparison.cheapest
     if not ours.sensible:
         reasons = "; ".join(ours.objections)
         if cheapest is None:
             return f"SQS is not it: {reasons}. Nothing else that has a price here is either."
-        return f"SQS is not it: {reasons}. {_take(cheapest)}"
+        return f"SQS is not it: {reasons}. {_take(cheapest, currency)}"
     if cheapest is None:
         return "Nothing that makes sense has a price here."
     if not sqs_is_it(comparison):
         return (
-            f"SQS is not it by its price: {ours.title} costs {_saved(ours, cheapest):,.2f} dollars "
-            f"a month more than {cheapest.title}."
+            f"SQS is not it by its price: {ours.title} costs {currency.code} "
+            f"{currency.shown(_saved(ours, cheapest))} a month more than {cheapest.title}."
         )
     other = next((pair for pair in comparison.pairs if _is_alternative(pair)), None)
     if other is None or not ours.bill.complete:
-        return f"SQS is it: {_take(cheapest)}"
+        return f"SQS is it: {_take(cheapest, currency)}"
     return (
-        f"SQS is it: {_take(cheapest)} The cheapest sensible pair without SQS, {other.title}, "
-        f"costs {other.bill.dollars:,.2f}."
+        f"SQS is it: {_take(cheapest, currency)} The cheapest sensible pair without SQS, "
+        f"{other.title}, costs {currency.shown(other.bill.dollars)}."
     )
 
 
@@ -129,8 +130,8 @@ def crossing_sentence(crossing: Crossing) -> str:
     return f"cheaper than {other} above {tasks}"
 
 
-def _take(pair: Pair) -> str:
-    return f"{pair.title}: {pair.bill.dollars:,.2f} dollars a month."
+def _take(pair: Pair, currency: Currency) -> str:
+    return f"{pair.title}: {currency.code} {currency.shown(pair.bill.dollars)} a month."
 
 
 def _saved(one: Pair, other: Pair) -> float:

@@ -203,11 +203,14 @@ class Comparer:
 
 
 def _alternatives(known: list[Pair]) -> Iterator[Pair]:
-    """Yield each other broker with its own nodes for results, or else the cheapest store."""
+    """Yield each other broker with its own nodes for results, or else the cheapest store.
+
+    Not with one whose price depends on how far the busiest second is from the average one.
+    """
     seen: set[str] = set()
     # Nodes that are there anyway first: at other numbers of tasks they stay as cheap.
     for pair in sorted(known, key=lambda pair: pair.store is not None and not pair.shared):
-        fits = pair.store is None or pair.store.sensible
+        fits = pair.store is None or (pair.store.sensible and not pair.store.throttles)
         if fits and not pair.broker.is_queue and pair.broker.name not in seen:
             seen.add(pair.broker.name)
             yield pair
