@@ -38,11 +38,20 @@ def prices_with(path: Path | None) -> PriceBook:
     """
     if path is None:
         return packaged_prices()
+    return packaged_prices().replaced_by(prices_in(path).prices)
+
+
+def prices_in(path: Path) -> PriceBook:
+    """Return the prices of a file alone.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is none of prices.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", where=str(path)) from error
-    return packaged_prices().replaced_by(parse_prices(text, where=str(path)).prices)
+    return parse_prices(text, where=str(path))
 
 
 def user_prices_path(environment: Mapping[str, str] | None = None) -> Path:
