@@ -214,6 +214,10 @@ class PriceUnknownError(CeleryAwsError):
         )
 
 
+class NotObservedError(CeleryAwsError):
+    """Somebody was to be observed, and told nothing that can be counted."""
+
+
 class AwsError(CeleryAwsError):
     """AWS refused or did not answer a request.
 

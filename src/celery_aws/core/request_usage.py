@@ -5,7 +5,7 @@ and STS only requests are counted.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,6 +110,29 @@ class RequestUsage:
             "read_units": _plain(self.read_units),
             "operations": operations,
         }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "RequestUsage":
+        """Return what :meth:`as_json` told, of this process or of another one.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            rows = [
+                UsageRow(
+                    service=name.partition(".")[0],
+                    operation=name.partition(".")[2],
+                    resource=resource,
+                    requests=int(counted["requests"]),
+                    units=float(counted["units"]),
+                )
+                for name, resources in told["operations"].items()
+                for resource, counted in resources.items()
+            ]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"no usage: {type(error).__name__}: {error}") from error
+        return _summed(rows)
 
     def __str__(self) -> str:
         """Return it in a line for a log, by operation."""

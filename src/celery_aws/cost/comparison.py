@@ -157,7 +157,7 @@ class Comparer:
             for store in stores(workload) if workload.results else (None,):
                 if store is None or store.shares_node in ("", broker.name):
                     items = (*broker.items, *(() if store is None else store.items))
-                    yield Pair(broker=broker, store=store, bill=self._bill(workload, items))
+                    yield Pair(broker=broker, store=store, bill=self.bill(workload, items))
 
     def dollars_by(self, workload: Workload, pair: Pair, field: str) -> Callable[[float], float]:
         """Return what a pair costs by one of the workload's amounts.
@@ -170,7 +170,7 @@ class Comparer:
 
         def dollars(amount: float) -> float:
             there = replace(workload, **{field: amount})  # type: ignore[arg-type]
-            return self._bill(there, self._items(there, pair)).dollars
+            return self.bill(there, self._items(there, pair)).dollars
 
         return dollars
 
@@ -196,9 +196,10 @@ class Comparer:
 
     def _offered(self, workload: Workload, offers: tuple[Offer, ...]) -> Iterator[Offered]:
         for offer in offers:
-            yield Offered(offer=offer, bill=self._bill(workload, offer.items))
+            yield Offered(offer=offer, bill=self.bill(workload, offer.items))
 
-    def _bill(self, workload: Workload, items: tuple[Item, ...]) -> Bill:
+    def bill(self, workload: Workload, items: tuple[Item, ...]) -> Bill:
+        """Return the bill of some items, in a workload's region."""
         return bill_of(items, self._book, workload.region, free=self._free_tier)
 
 

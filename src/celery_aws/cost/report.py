@@ -16,6 +16,7 @@ from celery_aws.cost.advice import (
 from celery_aws.cost.bill import Bill
 from celery_aws.cost.comparison import Comparison, Pair
 from celery_aws.cost.money import DOLLARS, Currency
+from celery_aws.cost.observation import Observation
 
 #: Pairs that are shown, beside ours and stock.
 _SHOWN_PAIRS: Final = 5
@@ -55,6 +56,8 @@ def sections(
     today: date,
     currency: Currency = DOLLARS,
     all_lines: bool = False,
+    observation: Observation | None = None,
+    measured: Bill | None = None,
 ) -> Iterator[Section]:
     """Yield what there is to say of a comparison, in order.
 
@@ -63,8 +66,16 @@ def sections(
         today: for the age of prices.
         currency: to show amounts in.
         all_lines: what every offer is made of, and not only ours and the cheapest other one.
+        observation: where the workload comes from, if somebody was observed.
+        measured: what a month of the observed requests costs, if there were any.
     """
     yield Sentences(title="", lines=tuple(_question(comparison)))
+    if observation is not None:
+        lines = (observation.sentence, *observation.remarks)
+        yield Sentences(title="Observed", lines=lines)
+    if measured is not None and measured.lines:
+        title = f"as workers were metered: {shown(measured, currency)} a month"
+        yield _lines(title, measured, currency)
     yield Sentences(title="Verdict", lines=(verdict(comparison, currency),))
     month = f"{currency.code} a month"
     for title, offered in (("Brokers", comparison.brokers), ("Results", comparison.stores)):

@@ -10,6 +10,7 @@ from celery_aws.cost.advice import price_remarks, remarks, sqs_is_it, used_price
 from celery_aws.cost.bill import Bill, Line
 from celery_aws.cost.comparison import Comparison, Offered, Pair
 from celery_aws.cost.money import DOLLARS, Currency
+from celery_aws.cost.observation import Observation
 from celery_aws.cost.workload import Workload
 
 
@@ -60,6 +61,19 @@ def bill_facts(bill: Bill, currency: Currency = DOLLARS) -> dict[str, Any]:
         "missing_prices": list(bill.missing),
         "estimated": bill.estimated,
         "lines": [_line(line) for line in bill.lines],
+    }
+
+
+def observation_facts(
+    observation: Observation, measured: Bill, currency: Currency = DOLLARS
+) -> dict[str, Any]:
+    """Return where a workload comes from, and what the observed requests cost in a month."""
+    return {
+        "source": observation.source,
+        "seconds": observation.seconds,
+        "workload": dict(observation.workload),
+        "remarks": list(observation.remarks),
+        "month": bill_facts(measured, currency) if observation.items else None,
     }
 
 

@@ -1,4 +1,7 @@
 import json
+from typing import Any
+
+import pytest
 
 from celery_aws.core.request_usage import RequestUsage, UsageRow
 
@@ -61,3 +64,17 @@ def test_it_is_one_line_of_a_log() -> None:
         "sqs.SendMessage 3 (4 units)"
     )
     assert str(RequestUsage()) == "none"
+
+
+def test_what_was_told_is_read_again() -> None:
+    usage = RequestUsage(
+        rows=(
+            UsageRow(service="dynamodb", operation="GetItem", resource="t", requests=3, units=1.5),
+            UsageRow(service="sqs", operation="SendMessage", resource="q", requests=2, units=4.0),
+        )
+    )
+    assert RequestUsage.from_json(usage.as_json()) == usage
+    unusable: list[Any] = [{}, {"operations": []}, {"operations": {"sqs.Send": {"q": {}}}}]
+    for wrong in unusable:
+        with pytest.raises(ValueError, match="no usage"):
+            RequestUsage.from_json(wrong)
