@@ -14,7 +14,11 @@ logger = logging.getLogger(__name__)
 #: :class:`celery_aws.broker.worker_view.WorkerView`, and its ``broker_transport_options`` as
 #: :class:`celery_aws.config.broker.BrokerOptions`. It is called once for each worker, in its main
 #: thread, before the first connection; what it starts ends with the process.
-WORKER_PARTS = ("celery_aws.health.watching", "celery_aws.metrics.worker")
+WORKER_PARTS = (
+    "celery_aws.health.watching",
+    "celery_aws.metrics.worker",
+    "celery_aws.cost.recording",
+)
 
 
 def start_worker_parts(worker: Any, options: Any) -> None:

@@ -19,6 +19,7 @@ from celery_aws.table.mailboxes import Mailboxes
 from celery_aws.table.migrated import MigrationClaims
 from celery_aws.table.revocations import Revocations
 from celery_aws.table.schedule import Schedule
+from celery_aws.table.usage import UsageLog
 
 #: Makes the service that asks DynamoDB: ``DynamoTableService``, or a test's double.
 TableServiceFactory = Callable[[Access], TableService]
@@ -40,6 +41,7 @@ class Coordination:
     bindings: Bindings
     inboxes: Inboxes
     mailboxes: Mailboxes
+    usage: UsageLog
 
     @classmethod
     def on(cls, table: CoordinationTable) -> "Coordination":
@@ -52,6 +54,7 @@ class Coordination:
             bindings=Bindings(table=table),
             inboxes=Inboxes(table=table),
             mailboxes=Mailboxes(table=table),
+            usage=UsageLog(table=table),
         )
 
 

@@ -6,6 +6,7 @@ from celery_aws.cli.lazy import LazyGroup
 
 #: Commands, with the line that the overview shows.
 COMMANDS = {
+    "actual": "Show what this month's workers have cost.",
     "compare": "Compare what a workload costs on SQS, ElastiCache and Amazon MQ.",
     "refresh-prices": "Ask AWS for the prices of today.",
 }

@@ -10,8 +10,7 @@ import click
 from celery_aws.core.prices import PriceBook
 from celery_aws.cost.money import Currency
 from celery_aws.cost.workload import Workload
-from celery_aws.prices import prices_with
-from celery_aws.prices.book import user_prices_path
+from celery_aws.prices import known_prices, prices_with
 
 Command = Callable[..., Any]
 
@@ -71,10 +70,7 @@ prices_option = click.option(
 
 def given_prices(path: Path | None) -> PriceBook:
     """Return the prices to compare with."""
-    if path is None:
-        found = user_prices_path()
-        path = found if found.exists() else None
-    return prices_with(path)
+    return known_prices() if path is None else prices_with(path)
 
 
 def _help(text: str, default: Any) -> str:

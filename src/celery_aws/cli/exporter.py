@@ -14,6 +14,7 @@ from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
 from celery_aws.errors import ConfigurationError
 from celery_aws.health.http import LOOPBACK, HttpEndpoint
+from celery_aws.metrics.cost_look import COST_SECONDS
 from celery_aws.metrics.emf import EmfFormat
 from celery_aws.metrics.emf_writer import EMF_SECONDS, EmfWriter, line_writer
 from celery_aws.metrics.exporter import Exporter, ExporterSettings
@@ -51,6 +52,11 @@ _SECONDS = click.FloatRange(min=0)
 @click.option(
     "--inspect-interval", "inspect_seconds", type=_SECONDS, default=300.0, show_default=True,
     help="Seconds between two questions to workers what they consume; 0 is never.",
+)  # fmt: skip
+@click.option(
+    "--cost-interval", "cost_seconds", type=_SECONDS,
+    help="Seconds between two looks at what the month has cost; 0 is never. Default: "
+    f"{COST_SECONDS:g} if there is a monthly_budget.",
 )  # fmt: skip
 @click.option("--events/--no-events", default=True, help="Hear events of tasks and workers.")
 @click.option(
@@ -104,9 +110,10 @@ def command(
     meaning is the same. It needs the package prometheus-client: pip install "celery-aws[metrics]".
     A scrape costs no request. What costs some, an hour: each SQS queue and each dead-letter queue
     60 GetQueueAttributes; workers registered 60 Query; parked tasks 24 Query if there are none, and
-    up to 60 more; events 360 to 7,200, and 240 to 3,600 of each worker; questions to four workers
-    500. Longer intervals cost less, and what is left out nothing. Tasks need workers with -E. With
-    --once it ends with the first failure of a look, exit code 3 where AWS refused.
+    up to 60 more; the month's cost one; events 360 to 7,200, and 240 to 3,600 of each worker;
+    questions to four workers 500. Longer intervals cost less, and what is left out nothing. Tasks
+    need workers with -E. With --once it ends with the first failure of a look, exit code 3 where
+    AWS refused.
     """
     if as_json and not once:
         raise click.UsageError("--json is for --once", ctx)

@@ -13,6 +13,7 @@ from celery_aws.config.access import AccessOptions
 from celery_aws.config.fields import (
     BucketText,
     Bytes,
+    Dollars,
     EmfSeconds,
     Flag,
     HeartbeatSeconds,
@@ -249,6 +250,10 @@ class BrokerOptions(AccessOptions):
         metrics_emf_seconds: how often it does.
         metrics_opentelemetry: let OpenTelemetry's global meter provider observe a worker's metrics.
             Needs ``celery-aws[opentelemetry]``, and an exporter that you set up.
+        record_usage: let a worker write down in the coordination table what it asks of AWS, for
+            ``celery aws cost actual``: a request each 15 minutes, or if it is idle each four hours.
+        monthly_budget: dollars that the month's requests may cost by ``celery aws cost actual``;
+            the doctor warns, and the exporter shows it beside what was spent. Default: none.
         sqs_base64_encoding: write messages base64-encoded as a whole, for readers that want
             that; both forms are always read.
         deadletter_queue: read by kombu's virtual transport itself.
@@ -300,6 +305,8 @@ class BrokerOptions(AccessOptions):
     metrics_emf: Text | None = None
     metrics_emf_seconds: EmfSeconds = 60.0
     metrics_opentelemetry: Flag = False
+    record_usage: Flag = True
+    monthly_budget: Dollars | None = None
     sqs_base64_encoding: Flag = False
     # Read by kombu's virtual transport itself; here only so that they are known keys.
     deadletter_queue: Text | None = None

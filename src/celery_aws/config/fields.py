@@ -96,6 +96,12 @@ Seconds = Annotated[
     Field(ge=0, allow_inf_nan=False),
     Allowed("a number of at least 0 (seconds)"),
 ]
+Dollars = Annotated[
+    float,
+    BeforeValidator(_not_bool),
+    Field(ge=0, allow_inf_nan=False),
+    Allowed("a number of at least 0 (dollars)"),
+]
 TextMap = Annotated[
     Mapping[str, Annotated[str, Field(coerce_numbers_to_str=True)]],
     BeforeValidator(mapping),

@@ -123,6 +123,23 @@ def shown(bill: Bill, currency: Currency) -> str:
     return amount if bill.complete else f"at least {amount}"
 
 
+def bill_table(title: str, bill: Bill, currency: Currency) -> Table:
+    """Return the lines of a bill."""
+    rows = [
+        (
+            line.item.what,
+            _counted(line.item.quantity.amount),
+            line.item.quantity.unit.value,
+            _counted(line.free.amount) if line.free.amount else "",
+            line.item.price_key,
+            "no price" if line.price is None else currency.shown(line.dollars),
+        )
+        for line in bill.lines
+    ]
+    header = ("", "quantity", "of", "free", "price of", currency.code)
+    return _table(title, header, rows, numbers={1, 3, 5})
+
+
 def _question(comparison: Comparison) -> Iterator[str]:
     workload = comparison.workload
     availability = "highly available" if workload.highly_available else "single nodes"
@@ -157,19 +174,7 @@ def _made_of(comparison: Comparison, currency: Currency, *, all_lines: bool) -> 
 
 
 def _lines(title: str, bill: Bill, currency: Currency) -> Table:
-    rows = [
-        (
-            line.item.what,
-            _counted(line.item.quantity.amount),
-            line.item.quantity.unit.value,
-            _counted(line.free.amount) if line.free.amount else "",
-            line.item.price_key,
-            "no price" if line.price is None else currency.shown(line.dollars),
-        )
-        for line in bill.lines
-    ]
-    header = ("", "quantity", "of", "free", "price of", currency.code)
-    return _table(f"What it is made of: {title}", header, rows, numbers={1, 3, 5})
+    return bill_table(f"What it is made of: {title}", bill, currency)
 
 
 def _counted(amount: float) -> str:

@@ -18,6 +18,7 @@ from celery_aws.doctor.gathering.celery_app import celery_facts
 from celery_aws.doctor.gathering.connections import connections_of, identity_of
 from celery_aws.doctor.gathering.queues import queue_names, queues_of
 from celery_aws.doctor.gathering.shared import shared_of
+from celery_aws.doctor.gathering.spending import spending_of
 from celery_aws.doctor.gathering.tables import tables_of
 from celery_aws.doctor.look import Look
 from celery_aws.doctor.report import Report, report_of
@@ -41,7 +42,8 @@ def diagnose(
         ConfigurationError: neither is ours, or a setting is wrong.
 
     Costs nine requests; six for each queue, three for each dead-letter queue, nine for each table,
-    some six for each bucket, and one more for each 1,000 queues with the prefix.
+    some six for each bucket, one more for each 1,000 queues with the prefix, and one if there is a
+    budget.
     """
     return report_of(facts_of(app, role=role, queues=tuple(queues), clock=clock))
 
@@ -57,6 +59,7 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
     tables = tuple(tables_of(usable))
     queues_there = [each for each in examined if each.url and not each.attributes.missing]
     tables_there = [each.planned for each in tables if not each.details.missing]
+    shared = _coordination(usable, tables_there, clock)
     return Facts(
         role=role,
         deployment=deployment,
@@ -70,7 +73,8 @@ def facts_of(app: Any, *, role: Role, queues: tuple[str, ...], clock: Clock) -> 
         attempts=_attempts(usable, role, identity.answer, access),
         # The queues before the registry: who makes an inbox registers it first.
         queue_names=queue_names(usable),
-        shared=_shared(app, usable, tables_there, queues_there, clock),
+        shared=_shared(app, usable, shared, queues_there),
+        spending=spending_of(usable, shared, clock),
     )
 
 
@@ -96,23 +100,30 @@ def _usable_part(deployment: Deployment, connections: Iterable[Connection]) -> D
     )
 
 
-def _shared(
-    app: Any,
-    usable: Deployment,
-    tables: Iterable[PlannedTable],
-    queues: Iterable[ExaminedQueue],
-    clock: Clock,
-) -> Shared:
-    options, broker = usable.options, usable.broker
+def _coordination(
+    usable: Deployment, tables: Iterable[PlannedTable], clock: Clock
+) -> Coordination | None:
     table = next((each for each in tables if each.kind == "coordination"), None)
-    if table is None or options is None or broker is None:
-        return Shared()
+    if table is None or usable.options is None or usable.broker is None:
+        return None
     # Not the transport's own, which makes a table that is missing when it writes.
     found = CoordinationTable(
         service=DynamoTableService(table.access), name=table.name, creates=False, clock=clock
     )
+    return Coordination.on(found)
+
+
+def _shared(
+    app: Any,
+    usable: Deployment,
+    coordination: Coordination | None,
+    queues: Iterable[ExaminedQueue],
+) -> Shared:
+    options, broker = usable.options, usable.broker
+    if coordination is None or options is None or broker is None:
+        return Shared()
     return shared_of(
-        Coordination.on(found),
+        coordination,
         options,
         broker,
         mailboxes=f"{app.conf.control_exchange}.pidbox",

@@ -12,6 +12,7 @@ from celery_aws.aws.identity import Identity
 from celery_aws.core.parked_tasks import ParkedTask
 from celery_aws.core.queue_plan import CeleryQueue
 from celery_aws.core.routing import Binding
+from celery_aws.cost.spending import Spending
 from celery_aws.deployment import Deployment
 from celery_aws.doctor.examined import (
     Attempt,
@@ -110,6 +111,7 @@ class Facts:
         attempts: at what the role needs.
         shared: what is in the coordination table.
         queue_names: of all queues with the prefix, on AWS.
+        spending: of this month, if there is a budget.
     """
 
     role: Role
@@ -124,6 +126,7 @@ class Facts:
     attempts: tuple[Attempt, ...] = ()
     shared: Shared = field(default_factory=Shared)
     queue_names: Look[tuple[QueueName, ...]] = field(default_factory=Look)
+    spending: Look[Spending] = field(default_factory=Look)
 
     def dead_letter_targets(self) -> Iterator[DeadLetterTarget]:
         """Yield each dead-letter queue once."""

@@ -10,6 +10,7 @@ from celery_aws.core.inbox_items import PARTITION_OF_INBOXES
 from celery_aws.core.reply_items import reply_partition
 from celery_aws.core.schedule import markers_partition
 from celery_aws.core.scheduled_items import CLAIMED
+from celery_aws.core.usage_records import usage_partition
 from celery_aws.deployment import ResultKeys
 from celery_aws.iam.document import Conditions
 from celery_aws.table.migrated import migrated_partition
@@ -27,6 +28,7 @@ PARTS_OF_CLAIMED = f"part#{CLAIMED}#*"
 MIGRATED = migrated_partition("*")
 REPLIES = reply_partition("*")
 REVOKED = revoked_partition("*")
+USAGE = usage_partition("*")
 
 #: Pieces of large results, whoever's they are: they are not read without their head.
 PIECES = "b'*'#piece#*"

@@ -2,7 +2,7 @@
 
 It neither sends tasks nor reads results. Who calls what: control/control_plane.py,
 control/inbox.py, control/replies.py, table/revocations.py, broker/queue_depths.py,
-schedule/queries.py.
+schedule/queries.py, table/usage.py.
 """
 
 from collections.abc import Iterator
@@ -39,3 +39,5 @@ def monitor(found: Resources, *, ages: bool) -> Iterator[Statement]:
     )
     parked = keys.with_leading_keys(keys.PARKED)
     yield from allowing("CountParkedTasks", "dynamodb", "Query", found.coordination, parked)
+    usage = keys.with_leading_keys(keys.USAGE)
+    yield from allowing("ReadUsage", "dynamodb", "Query", found.coordination, usage)

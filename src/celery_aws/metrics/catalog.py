@@ -124,6 +124,17 @@ REGISTERED_WORKERS: Final = gauge(
     "celery_aws_registered_workers",
     "Workers whose mailboxes are registered in the coordination table.",
 )
+MONTH_COST: Final = gauge(
+    "celery_aws_month_cost_dollars",
+    "What the requests of this month's workers cost: so far, and projected to the month's end.",
+    "kind",
+    unit="dollars",
+)
+MONTH_BUDGET: Final = gauge(
+    "celery_aws_month_budget_dollars",
+    "What they may cost (monthly_budget).",
+    unit="dollars",
+)
 READS_FAILED: Final = counter(
     "celery_aws_exporter_reads_failed_total",
     "Looks of the exporter at something that AWS did not answer, or refused.",

@@ -24,7 +24,7 @@ class Metric:
         kind: how to read its values.
         help: one sentence.
         labels: what its values are told apart by, in the order in which samples give them.
-        unit: ``seconds`` or ``1`` for numbers of things.
+        unit: ``seconds``, ``dollars``, or ``1`` for numbers of things.
         in_cloudwatch: whether CloudWatch is told, where each metric is paid for: not what cannot be
             added up over labels, nor what another metric says.
     """

@@ -25,7 +25,7 @@ from celery_aws.metrics.samples import Distribution, Sample
 QUEUE_LABEL: Final = "queue_name"
 
 #: CloudWatch's words for our units.
-_UNITS: Final = {"1": "Count", "seconds": "Seconds"}
+_UNITS: Final = {"1": "Count", "seconds": "Seconds", "dollars": "None"}
 
 #: A sample's value, of a counter or histogram what it was the last time.
 _Series = tuple[str, tuple[str, ...]]

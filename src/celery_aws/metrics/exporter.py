@@ -17,6 +17,7 @@ from celery_aws.deployment.app_queues import app_queues
 from celery_aws.errors import ConfigurationError
 from celery_aws.metrics import catalog
 from celery_aws.metrics.bounded_names import BoundedNames
+from celery_aws.metrics.cost_look import COST_SECONDS, CostLook
 from celery_aws.metrics.end_rates import EndRates
 from celery_aws.metrics.event_counts import EventCounts
 from celery_aws.metrics.event_listener import EventListener
@@ -45,6 +46,8 @@ class ExporterSettings:
         events: hear events.
         oldest_age: ask CloudWatch for the age of the oldest messages, once a minute at most.
         by_host: tell workers apart.
+        cost_seconds: how often what the month has cost is looked at; 0 is never, None is each hour
+            if there is a budget.
     """
 
     queues: tuple[str, ...] = ()
@@ -54,6 +57,7 @@ class ExporterSettings:
     events: bool = True
     oldest_age: bool = False
     by_host: bool = True
+    cost_seconds: float | None = None
 
 
 class Exporter:
@@ -125,6 +129,14 @@ class Exporter:
         if settings.schedule_seconds and shared is not None:
             schedule = ScheduleLook(shared.schedule)
             yield Round(what="schedule", every_seconds=settings.schedule_seconds, look=schedule)
+        budget = self._broker.options.monthly_budget
+        cost_seconds = settings.cost_seconds
+        if cost_seconds is None and budget is not None:
+            cost_seconds = COST_SECONDS
+        if cost_seconds and shared is not None:
+            region = broker_access(self._broker.url, self._broker.options).region
+            cost = CostLook(shared.usage, region, budget, self._clock)
+            yield Round(what="cost", every_seconds=cost_seconds, look=cost)
         if settings.oldest_age:
             access = broker_access(self._broker.url, self._broker.options)
             ages = CloudWatchQueueAges(access, self._clock)

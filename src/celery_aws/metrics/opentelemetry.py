@@ -23,7 +23,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 #: OpenTelemetry's word for our units.
-_UNITS: Final = {"1": "1", "seconds": "s"}
+_UNITS: Final = {"1": "1", "seconds": "s", "dollars": "{USD}"}
 
 _TOTAL: Final = "_total"
 

@@ -41,6 +41,16 @@ def prices_with(path: Path | None) -> PriceBook:
     return packaged_prices().replaced_by(prices_in(path).prices)
 
 
+def known_prices() -> PriceBook:
+    """Return the prices that are known here: refreshed ones in place of the package's.
+
+    Raises:
+        ConfigurationError: the user's file is none of prices.
+    """
+    path = user_prices_path()
+    return prices_with(path if path.exists() else None)
+
+
 def prices_in(path: Path) -> PriceBook:
     """Return the prices of a file alone.
 

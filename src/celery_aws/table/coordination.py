@@ -13,6 +13,7 @@ module that is named:
     binding                       EXCHANGE/QUEUE/KEY/INBOX binding   table/bindings.py
     inbox                         INBOX ID                 inbox     table/inboxes.py
     reply#OID                     REPLY ID#NUMBER          reply     table/mailboxes.py
+    usage#MONTH                   DAY#PROCESS ID           usage     table/usage.py
 
 It is made when the first write finds none, if that is allowed; whoever reads finds nothing in a
 table that does not exist.

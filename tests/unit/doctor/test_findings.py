@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ from celery_aws.aws.identity import Identity
 from celery_aws.aws.key_examination import KeyState
 from celery_aws.aws.table_schema import KeyAttribute, TtlDescription
 from celery_aws.core.lifecycle_rules import LifecycleRule
+from celery_aws.core.request_usage import RequestUsage, UsageRow
 from celery_aws.core.routing import Binding
+from celery_aws.core.usage_records import UsageRecord
+from celery_aws.cost.spending import spending
 from celery_aws.doctor.catalogue import KINDS_BY_SUBJECT, findings_of
 from celery_aws.doctor.examined import Attempt, Outcome
 from celery_aws.doctor.facts import ExaminedBinding, Facts
@@ -31,6 +34,7 @@ from celery_aws.errors import (
     UnreachableError,
 )
 from celery_aws.names import AccountId, AmqpQueue, InboxId, QueueName
+from celery_aws.prices import packaged_prices
 from tests.unit.doctor.scenes import (
     ids,
     parked,
@@ -112,6 +116,31 @@ def tasks(**of_task: Any) -> Callable[[], Facts]:
 
 def without_dead_letters(**configuration: Any) -> Facts:
     return with_queues(scene(**configuration), dead_letters=None)
+
+
+def spent(dollars: float) -> Callable[[], Facts]:
+    """Half of a month has cost so much, of two dollars."""
+    record = UsageRecord(
+        day=date(2026, 11, 1),
+        process="p",
+        node="celery@a",
+        since=datetime(2026, 11, 1, tzinfo=timezone.utc),
+        until=datetime(2026, 11, 16, tzinfo=timezone.utc),
+        usage=RequestUsage(
+            rows=(
+                UsageRow(
+                    service="dynamodb",
+                    operation="PutItem",
+                    resource="results",
+                    requests=1,
+                    units=dollars / 0.625e-6,
+                ),
+            )
+        ),
+    )
+    found = spending("2026-11", [record], packaged_prices(), "us-east-1", now=record.until)
+    facts = options(monthly_budget=2)
+    return lambda: replace(facts(), spending=Look(answer=found))
 
 
 CASES: dict[str, Case] = {
@@ -446,6 +475,10 @@ CASES: dict[str, Case] = {
         lambda: names("celeryev-6a2f41d3-4a8e-4f6d-9b47-8e3b1c5d7f00", "celery_host-celery-pidbox"),
         lambda: names("celeryev", "pidbox"),
     ),
+    # Costs.
+    "budget-spent": (spent(dollars=3.0), spent(dollars=1.0)),
+    "budget-will-be-spent": (spent(dollars=1.5), spent(dollars=0.5)),
+    "budget-unknown": (options(monthly_budget=2), spent(dollars=0.5)),
     # Settings: delivery.
     "late-acks-beyond-12-hours": (
         tasks(**SAFE, time_limit=43_201),

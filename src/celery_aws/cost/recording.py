@@ -1,0 +1,161 @@
+"""The thread by which a worker writes down what it asked of AWS, for `cost actual`.
+
+Each 15 minutes if there is something to write, an idle worker each four hours, at the end of each
+day (UTC), and when the worker ends. So what a killed worker asked since its last record is lost:
+15 minutes, or of an idle one some 2,000 requests, a tenth of a cent. Nothing that fails here keeps
+the worker from its tasks.
+
+Cost: some 180 PutItem a month of an idle worker, and up to 2,900 of a busy one, $0.002.
+"""
+
+import atexit
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from celery_aws.aws.child_usage import children_usage
+from celery_aws.aws.meter import request_usage
+from celery_aws.background import BackgroundThread
+from celery_aws.broker.worker_view import WorkerView
+from celery_aws.clock import Clock, SystemClock
+from celery_aws.config.broker import BrokerOptions
+from celery_aws.core.request_usage import RequestUsage
+from celery_aws.core.usage_records import (
+    LEAST_LIFE_SECONDS,
+    RECORD_SECONDS,
+    UsageRecord,
+    is_due,
+    seconds_until_tomorrow,
+)
+from celery_aws.errors import AwsError
+from celery_aws.table.usage import UsageLog
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for the last record when the process ends.
+LAST_RECORD_SECONDS: Final = 2.0
+
+#: Hexadecimal digits of a process's id.
+_ID_CHARACTERS: Final = 16
+
+_CLOCK: Final = SystemClock()
+
+
+def usage_so_far() -> RequestUsage:
+    """Return what this process and those of its pool have asked."""
+    return request_usage() + children_usage()
+
+
+class UsageRecorder(BackgroundThread):
+    """Writes down what one worker asks.
+
+    Args:
+        log: where.
+        node: name of the worker.
+        usage: says what was asked since the process began.
+        has_ended: says whether the worker is no more, though its process may go on.
+        clock: says when.
+    """
+
+    def __init__(
+        self,
+        log: UsageLog,
+        node: str,
+        *,
+        usage: Callable[[], RequestUsage] = usage_so_far,
+        has_ended: Callable[[], bool] = lambda: False,
+        clock: Clock = _CLOCK,
+    ) -> None:
+        super().__init__("celery-aws-usage")
+        self._log = log
+        self._node = node
+        self._usage = usage
+        self._has_ended = has_ended
+        self._clock = clock
+        self._process = uuid.uuid4().hex[:_ID_CHARACTERS]
+        self._changed = threading.Condition()
+        self._began = clock.monotonic()
+        self._written = RequestUsage()
+        self._written_at = self._began
+        self._failing = False
+        self._begin_day(clock.now(), RequestUsage())
+
+    def run(self) -> None:
+        """Write until stopped, and once more then."""
+        while self._pause() and not self._has_ended():
+            self.turn()
+        lived_seconds = self._clock.monotonic() - self._began
+        # What others in the process ask after its worker is not the worker's.
+        if lived_seconds >= LEAST_LIFE_SECONDS and not self._has_ended():
+            self._write(self._usage())
+
+    def turn(self) -> None:
+        """Write if it is worth it, or if the day is over; costs a PutItem then."""
+        usage, now = self._usage(), self._clock.now()
+        over = now.date() != self._day
+        unwritten = usage.since(self._written).requests
+        seconds = self._clock.monotonic() - self._written_at
+        if (over and unwritten) or is_due(unwritten, seconds):
+            self._write(usage)
+        if over:
+            self._begin_day(now, usage)
+
+    def wake(self) -> None:
+        """End a pause."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _begin_day(self, now: datetime, usage: RequestUsage) -> None:
+        self._day = now.date()
+        self._day_began = now
+        self._before_day = usage
+
+    def _pause(self) -> bool:
+        left = min(RECORD_SECONDS, seconds_until_tomorrow(self._clock.now()) + 1)
+        until = self._clock.monotonic() + left
+        with self._changed:
+            while not self.stopping and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, left)
+        return not self.stopping
+
+    def _write(self, usage: RequestUsage) -> None:
+        record = UsageRecord(
+            day=self._day,
+            process=self._process,
+            node=self._node,
+            since=self._day_began,
+            until=self._clock.now(),
+            usage=usage.since(self._before_day),
+        )
+        try:
+            self._log.put(record)
+        except AwsError as error:
+            # Once: what is not written now is in the next record of the day.
+            if not self._failing:
+                logger.warning("what this worker asks of AWS is not written down: %s", error)
+            self._failing = True
+            return
+        self._failing = False
+        self._written, self._written_at = usage, self._clock.monotonic()
+
+
+def start(worker: WorkerView, options: BrokerOptions) -> None:
+    """Write down what a worker asks until its process ends, unless that was switched off.
+
+    Args:
+        worker: a worker of this process.
+        options: of its broker.
+    """
+    if not options.record_usage or options.coordination_table is False:
+        return
+    with worker.app.connection_for_write() as connection:
+        # Not opened: the transport only says where the table is.
+        shared = getattr(connection.transport, "coordination", None)
+    if shared is None:
+        return
+    recorder = UsageRecorder(shared.usage, worker.node, has_ended=lambda: worker.has_ended)
+    atexit.register(recorder.stop, LAST_RECORD_SECONDS)
+    recorder.start()
