@@ -10,9 +10,9 @@ from itertools import pairwise
 from math import isfinite
 from typing import Final
 
-#: Where to look for the first crossing: from nothing to a thousand billion, by halves more each.
+#: Where to look for the first crossing: from nothing to ten billion, by halves more each.
 _LEAST: Final = 1.0
-_MOST: Final = 1e12
+_MOST: Final = 1e10
 _STEP: Final = 1.5
 
 #: Halves until there is nothing more to be gained in a float.

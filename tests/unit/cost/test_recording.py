@@ -2,10 +2,14 @@
 
 import logging
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
+from celery import Celery
 
+from celery_aws.config.broker import parse_broker_options
 from celery_aws.core.request_usage import RequestUsage, UsageRow
+from celery_aws.cost import recording
 from celery_aws.cost.recording import UsageRecorder
 from celery_aws.errors import AccessDeniedError
 from celery_aws.names import TableName
@@ -173,3 +177,39 @@ def test_a_thread_that_waits_is_ended_at_once() -> None:
     recorder.start()
     assert recorder.stop(10)
     assert worker.writes == 0
+
+
+class OnItsBroker:
+    """What is seen of a worker."""
+
+    node = "celery@a"
+    has_ended = False
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+@pytest.mark.parametrize(
+    ("options", "starts"),
+    [({}, True), ({"record_usage": False}, False), ({"coordination_table": False}, False)],
+)
+def test_it_starts_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], starts: bool
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(UsageRecorder, "start", lambda self: started.append(self.name))
+    monkeypatch.setattr("atexit.register", lambda *_: None)
+    app = Celery("shop", set_as_current=False, broker="aws+sqs://KEY:secret@localhost:1")
+    app.conf.broker_transport_options = {"region": "eu-west-1", **options}
+    worker: Any = OnItsBroker(app)
+    recording.start(worker, parse_broker_options(app.conf.broker_transport_options))
+    assert started == ["celery-aws-usage"] * starts
+    app.close()
+
+
+def test_a_worker_on_another_broker_records_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UsageRecorder, "start", lambda _: pytest.fail("it started"))
+    app = Celery("shop", set_as_current=False, broker="memory://")
+    worker: Any = OnItsBroker(app)
+    recording.start(worker, parse_broker_options({}))
+    app.close()
