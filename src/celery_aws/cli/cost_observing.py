@@ -18,7 +18,7 @@ Command = Callable[..., Any]
 #: What waits between two looks.
 clock: Clock = SystemClock()
 
-_REDIS: Final = ("redis://", "rediss://", "sentinel://", "valkey://", "valkeys://")
+_REDIS: Final = ("redis://", "rediss://", "sentinel://")
 _RABBITMQ: Final = ("amqp://", "amqps://", "pyamqp://")
 
 

@@ -7,7 +7,7 @@ from celery_aws.core.prices import MONTH_HOURS, OLD_DAYS, Price
 from celery_aws.cost.comparison import Comparison, Crossing, Pair
 from celery_aws.cost.money import DOLLARS, Currency
 from celery_aws.cost.request_rates import OURS_RESULT_MS
-from celery_aws.cost.workload import NetworkPath
+from celery_aws.cost.workload_fields import NetworkPath
 
 #: Dollars a month below which a difference is not worth a change.
 WORTH_DOLLARS = 1.0

@@ -4,7 +4,6 @@ Free allowances are taken off once, over all lines together: what is to be added
 bill. A price that is not known makes no line, and the bill says so.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -122,11 +121,3 @@ def bill_of(items: Iterable[Item], book: PriceBook, region: str, *, free: bool =
             dollars = price.dollars(after) - price.dollars(before)
         lines.append(Line(item=item, free=covered, price=price, dollars=dollars))
     return Bill(lines=tuple(lines), region=region)
-
-
-def by_price(lines: Iterable[Line]) -> dict[str, float]:
-    """Return the dollars of lines by the key of their price."""
-    found: defaultdict[str, float] = defaultdict(float)
-    for line in lines:
-        found[line.item.price_key] += line.dollars
-    return dict(found)

@@ -8,7 +8,8 @@ from celery_aws.core.prices import MONTH_HOURS, Quantity, Unit
 from celery_aws.cost.bill import Item
 from celery_aws.cost.queue_broker import queue_requests
 from celery_aws.cost.request_rates import REQUEST_BYTES
-from celery_aws.cost.workload import NetworkPath, Workload
+from celery_aws.cost.workload import Workload
+from celery_aws.cost.workload_fields import NetworkPath
 
 _GIGABYTE = 1e9
 

@@ -6,15 +6,31 @@ sent, received and deleted by a request of its own, and queues are polled to the
 
 from collections.abc import Mapping
 from dataclasses import field, fields
-from enum import Enum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from celery_aws.config.fields import Flag, Text, whole_number
-from celery_aws.config.parsing import FORBID_EXTRA, Allowed, parse_options
+from celery_aws.config.fields import Flag, Text
+from celery_aws.config.parsing import FORBID_EXTRA, parse_options
 from celery_aws.core.prices import MONTH_HOURS
+from celery_aws.cost.workload_fields import (
+    Bytes,
+    Days,
+    Factor,
+    Hours,
+    Milliseconds,
+    Monitors,
+    NetworkPath,
+    NetworkPathText,
+    Priorities,
+    Queues,
+    Reads,
+    Seconds,
+    Share,
+    Tasks,
+    Workers,
+    Zones,
+)
 from celery_aws.errors import ConfigurationError
 
 #: Bytes of a task's headers and properties around its arguments, and the most that the
@@ -22,53 +38,6 @@ from celery_aws.errors import ConfigurationError
 #: to 65,000 characters, as this package sends it.
 HEADERS_BYTES: Final = 917
 REPRESENTATION_BYTES: Final = 1_024
-
-
-class NetworkPath(Enum):
-    """How workers without public addresses reach SQS; DynamoDB's and S3's gateways are free."""
-
-    #: They have public addresses.
-    PUBLIC = "public"
-    #: By a NAT gateway that is there anyway: its bytes are paid.
-    SHARED_NAT = "shared-nat"
-    #: By a NAT gateway in each zone, for this alone.
-    OWN_NAT = "own-nat"
-    #: By an interface endpoint in each zone.
-    ENDPOINTS = "endpoints"
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("a number is wanted, not true or false")  # noqa: TRY004
-    # A file of YAML has 1e6 for text.
-    return value.replace("_", "") if isinstance(value, str) else value
-
-
-def _amount(what: str) -> Any:
-    return Annotated[
-        float,
-        BeforeValidator(_number),
-        Field(ge=0, le=1e15, allow_inf_nan=False),
-        Allowed(f"a number of at least 0 ({what})"),
-    ]
-
-
-_Share = Annotated[
-    float, BeforeValidator(_number), Field(ge=0, le=1), Allowed("a share, from 0 to 1")
-]
-_Hours = Annotated[
-    float,
-    BeforeValidator(_number),
-    Field(ge=0, le=MONTH_HOURS),
-    Allowed(f"hours of a month, from 0 to {MONTH_HOURS:g}"),
-]
-_Factor = Annotated[
-    float,
-    BeforeValidator(_number),
-    Field(ge=1, le=1e6),
-    Allowed("a number of at least 1"),
-]
-_Path = Annotated[NetworkPath, Allowed(f"one of {', '.join(each.value for each in NetworkPath)}")]
 
 
 def _of(default: Any, help_text: str) -> Any:
@@ -79,52 +48,40 @@ def _of(default: Any, help_text: str) -> Any:
 class Workload:
     """A month of a deployment; the metadata of each field says what it is."""
 
-    tasks: _amount("tasks a month") = _of(0.0, "Tasks a month.")  # type: ignore[valid-type]
-    batched_share: _Share = _of(0.0, "Share of tasks that groups, chunks or a batch send.")
-    busy_share: _Share | None = _of(
+    tasks: Tasks = _of(0.0, "Tasks a month.")
+    batched_share: Share = _of(0.0, "Share of tasks that groups, chunks or a batch send.")
+    busy_share: Share | None = _of(
         None,
         "Share of tasks that wait with others when a worker comes for them, so that ten share a "
         "request. Default: those that are sent in batches.",
     )
-    payload_bytes: _amount("bytes") = _of(  # type: ignore[valid-type]
-        200.0, "Bytes of a task's arguments as JSON."
-    )
-    results_share: _Share = _of(1.0, "Share of tasks whose results are stored.")
-    result_bytes: _amount("bytes") = _of(  # type: ignore[valid-type]
-        100.0, "Bytes of a result as JSON."
-    )
-    result_reads: _amount("reads") = _of(  # type: ignore[valid-type]
+    payload_bytes: Bytes = _of(200.0, "Bytes of a task's arguments as JSON.")
+    results_share: Share = _of(1.0, "Share of tasks whose results are stored.")
+    result_bytes: Bytes = _of(100.0, "Bytes of a result as JSON.")
+    result_reads: Reads = _of(
         1.0, "Reads of each stored result, those included that came too early."
     )
-    result_days: _amount("days") = _of(  # type: ignore[valid-type]
-        1.0, "Days for which results are kept."
-    )
-    task_seconds: _amount("seconds") = _of(1.0, "How long a task runs.")  # type: ignore[valid-type]
-    peak_factor: _Factor = _of(
+    result_days: Days = _of(1.0, "Days for which results are kept.")
+    task_seconds: Seconds = _of(1.0, "How long a task runs.")
+    peak_factor: Factor = _of(
         20.0, "The busiest second over the average one; provisioned capacity is paid for it."
     )
-    workers: _amount("workers") = _of(2.0, "Workers.")  # type: ignore[valid-type]
-    queues: _amount("queues") = _of(1.0, "Queues that each worker consumes.")  # type: ignore[valid-type]
-    priorities: whole_number(1, 255, "priorities") = _of(  # type: ignore[valid-type]
-        1, "Priorities of each queue; on SQS each is a queue of its own."
-    )
-    hours: _Hours = _of(MONTH_HOURS, "Hours a month that workers run.")
-    idle_share: _Share = _of(1.0, "Share of these hours in which queues are polled in vain.")
+    workers: Workers = _of(2.0, "Workers.")
+    queues: Queues = _of(1.0, "Queues that each worker consumes.")
+    priorities: Priorities = _of(1, "Priorities of each queue; on SQS each is a queue of its own.")
+    hours: Hours = _of(MONTH_HOURS, "Hours a month that workers run.")
+    idle_share: Share = _of(1.0, "Share of these hours in which queues are polled in vain.")
     control: Flag = _of(True, "Remote control and events, as on Redis.")
-    monitors: _amount("monitors") = _of(  # type: ignore[valid-type]
-        0.0, "Monitors that hear events, such as Flower."
-    )
+    monitors: Monitors = _of(0.0, "Monitors that hear events, such as Flower.")
     exporter: Flag = _of(False, "The exporter of metrics runs.")
     region: Text = _of("us-east-1", "AWS region.")
     highly_available: Flag = _of(
         False, "No machine is alone: two nodes of ElastiCache, three of RabbitMQ, RDS in two zones."
     )
     node: Text = _of("cache.t4g.micro", "Size of ElastiCache's nodes.")
-    network: _Path = _of(NetworkPath.PUBLIC, "How workers reach SQS.")
-    zones: whole_number(1, 6, "availability zones") = _of(  # type: ignore[valid-type]
-        2, "Availability zones, for endpoints and NAT gateways."
-    )
-    start_ms: _amount("milliseconds") | None = _of(  # type: ignore[valid-type]
+    network: NetworkPathText = _of(NetworkPath.PUBLIC, "How workers reach SQS.")
+    zones: Zones = _of(2, "Availability zones, for endpoints and NAT gateways.")
+    start_ms: Milliseconds | None = _of(
         None, "Within how many milliseconds a task shall start after it is sent, as a rule."
     )
     durable: Flag = _of(

@@ -17,7 +17,8 @@ from celery_aws.cost.advice import (
 from celery_aws.cost.bill import bill_of
 from celery_aws.cost.comparison import Comparer, Comparison
 from celery_aws.cost.offers import brokers, stores
-from celery_aws.cost.workload import NetworkPath, Workload
+from celery_aws.cost.workload import Workload
+from celery_aws.cost.workload_fields import NetworkPath
 from celery_aws.errors import ConfigurationError
 from celery_aws.prices import packaged_prices
 

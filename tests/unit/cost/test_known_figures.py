@@ -11,7 +11,8 @@ from celery_aws.cost.offers import Rates, brokers, stores
 from celery_aws.cost.queue_broker import QueueKind, queue_items, stock_items
 from celery_aws.cost.request_rates import OURS, STOCK, RequestRates
 from celery_aws.cost.result_stores import stock_table_items, table_items
-from celery_aws.cost.workload import NetworkPath, Workload
+from celery_aws.cost.workload import Workload
+from celery_aws.cost.workload_fields import NetworkPath
 from celery_aws.prices import packaged_prices
 
 BOOK = packaged_prices()

@@ -8,7 +8,8 @@ import pytest
 
 from celery_aws.cost.advice import sqs_is_it, verdict
 from celery_aws.cost.comparison import Comparer
-from celery_aws.cost.workload import NetworkPath, Workload
+from celery_aws.cost.workload import Workload
+from celery_aws.cost.workload_fields import NetworkPath
 from celery_aws.prices import packaged_prices
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "cost.md").read_text()

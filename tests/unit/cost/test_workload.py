@@ -1,6 +1,7 @@
 import pytest
 
-from celery_aws.cost.workload import NetworkPath, Workload, parse_workload, workload_fields
+from celery_aws.cost.workload import Workload, parse_workload, workload_fields
+from celery_aws.cost.workload_fields import NetworkPath
 from celery_aws.errors import ConfigurationError
 
 
