@@ -14,11 +14,15 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from celery_aws.aws.child_usage import children_usage
 from celery_aws.aws.meter import request_usage
 from celery_aws.background import BackgroundThread
+from celery_aws.broker.connection_url import broker_url
+from celery_aws.broker.coordination import coordination
+from celery_aws.broker.directory import broker_access
+from celery_aws.broker.transport import Transport
 from celery_aws.broker.worker_view import WorkerView
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.config.broker import BrokerOptions
@@ -30,6 +34,7 @@ from celery_aws.core.usage_records import (
     is_due,
     seconds_until_tomorrow,
 )
+from celery_aws.deployment import is_ours
 from celery_aws.errors import AwsError
 from celery_aws.table.usage import UsageLog
 
@@ -149,13 +154,20 @@ def start(worker: WorkerView, options: BrokerOptions) -> None:
         worker: a worker of this process.
         options: of its broker.
     """
-    if not options.record_usage or options.coordination_table is False:
+    log = _log_of(worker.app, options) if options.record_usage else None
+    if log is None:
         return
-    with worker.app.connection_for_write() as connection:
-        # Not opened: the transport only says where the table is.
-        shared = getattr(connection.transport, "coordination", None)
-    if shared is None:
-        return
-    recorder = UsageRecorder(shared.usage, worker.node, has_ended=lambda: worker.has_ended)
+    recorder = UsageRecorder(log, worker.node, has_ended=lambda: worker.has_ended)
     atexit.register(recorder.stop, LAST_RECORD_SECONDS)
     recorder.start()
+
+
+def _log_of(app: Any, options: BrokerOptions) -> UsageLog | None:
+    # By a connection that is not opened, and without a transport of its own: a second one would
+    # take part in the worker's shutdown.
+    with app.connection_for_read() as connection:
+        if not is_ours(connection):
+            return None
+        access = broker_access(broker_url(connection), options)
+    shared = coordination(options, access, Transport.table_services, Transport.clock)
+    return None if shared is None else shared.usage
