@@ -33,16 +33,28 @@ def verdict(comparison: Comparison, currency: Currency = DOLLARS) -> str:
         return f"SQS is not it: {reasons}. {_take(cheapest, currency)}"
     if cheapest is None:
         return "Nothing that makes sense has a price here."
-    if not sqs_is_it(comparison):
+    if sqs_is_it(comparison):
+        return _for_sqs(comparison, cheapest, currency)
+    if not ours.bill.complete:
+        missing = ", ".join(ours.bill.missing)
         return (
-            f"SQS is not it by its price: {ours.title} costs {currency.code} "
-            f"{currency.shown(_saved(ours, cheapest))} a month more than {cheapest.title}."
+            f"Whether SQS is it cannot be said without a price for {missing}. "
+            f"Of what has one: {_take(cheapest, currency)}"
         )
-    other = next((pair for pair in comparison.pairs if _is_alternative(pair)), None)
-    if other is None or not ours.bill.complete:
-        return f"SQS is it: {_take(cheapest, currency)}"
     return (
-        f"SQS is it: {_take(cheapest, currency)} The cheapest sensible pair without SQS, "
+        f"SQS is not it by its price: {ours.title} costs {currency.code} "
+        f"{currency.shown(_saved(ours, cheapest))} a month more than {cheapest.title}."
+    )
+
+
+def _for_sqs(comparison: Comparison, cheapest: Pair, currency: Currency) -> str:
+    # Of something else that is cheaper by cents nobody is to be told to take it.
+    taken = cheapest if cheapest.broker.is_queue else comparison.ours
+    other = next((pair for pair in comparison.pairs if _is_alternative(pair)), None)
+    if other is None:
+        return f"SQS is it: {_take(taken, currency)}"
+    return (
+        f"SQS is it: {_take(taken, currency)} The cheapest sensible pair without SQS, "
         f"{other.title}, costs {currency.shown(other.bill.dollars)}."
     )
 

@@ -43,6 +43,9 @@ logger = logging.getLogger(__name__)
 #: Seconds for the last record when the process ends.
 LAST_RECORD_SECONDS: Final = 2.0
 
+#: Seconds until it is noticed that a worker has ended whose process goes on.
+LOOK_SECONDS: Final = 5.0
+
 #: Hexadecimal digits of a process's id.
 _ID_CHARACTERS: Final = 16
 
@@ -90,11 +93,9 @@ class UsageRecorder(BackgroundThread):
 
     def run(self) -> None:
         """Write until stopped, and once more then."""
-        while self._pause() and not self._has_ended():
+        while self._pause():
             self.turn()
-        lived_seconds = self._clock.monotonic() - self._began
-        # What others in the process ask after its worker is not the worker's.
-        if lived_seconds >= LEAST_LIFE_SECONDS and not self._has_ended():
+        if self._clock.monotonic() - self._began >= LEAST_LIFE_SECONDS:
             self._write(self._usage())
 
     def turn(self) -> None:
@@ -122,9 +123,13 @@ class UsageRecorder(BackgroundThread):
         left = min(RECORD_SECONDS, seconds_until_tomorrow(self._clock.now()) + 1)
         until = self._clock.monotonic() + left
         with self._changed:
-            while not self.stopping and (left := until - self._clock.monotonic()) > 0:
-                self._clock.wait(self._changed, left)
-        return not self.stopping
+            while not self._is_over() and (left := until - self._clock.monotonic()) > 0:
+                self._clock.wait(self._changed, min(left, LOOK_SECONDS))
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        # A worker may end and its process go on, which is told by nobody.
+        return self.stopping or self._has_ended()
 
     def _write(self, usage: RequestUsage) -> None:
         record = UsageRecord(

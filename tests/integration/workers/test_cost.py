@@ -1,6 +1,7 @@
 """What a running worker costs, as it tells itself while tasks come."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,28 @@ def test_a_workload_is_measured_at_its_workers(
     keys = {line["price"] for line in observed["month"]["lines"]}
     assert {"sqs.standard", "dynamodb.write"} <= keys
     assert found["workload"]["tasks"] == observed["workload"]["tasks"]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+def test_what_a_worker_asked_is_written_down_when_it_ends(
+    project: Project, pool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    project.app = "short_lived"
+    app = project.client()
+    create_table(app)
+    with project.worker(pool=pool) as worker:
+        assert app.send_task("proj.add", (1, 1)).get(timeout=PATIENCE_SECONDS) == 2
+        assert worker.stop() == 0
+    context = CLIContext(app=project.monitor(), no_color=True, workdir=None)
+    ended = CliRunner().invoke(aws, ["cost", "actual", "--json"], obj=context)
+    assert ended.exit_code == 0, ended.output
+    facts = json.loads(ended.stdout)
+    assert facts["processes"] == 1
+    (asked,) = re.findall(r"AWS requests: (\d+) in all", worker.log)
+    # But for what it asked after that: its record itself, and what closes behind it.
+    assert 0.5 * int(asked) < facts["usage"]["requests"] < int(asked)
+    assert project.aws.results_table in facts["dollars_by_resource"]
 
 
 @contextmanager

@@ -153,6 +153,7 @@ def test_a_difference_of_cents_is_none() -> None:
         return compare(tasks=point + offset_dollars / 1.95e-6)
 
     assert sqs_is_it(at(0.5))
+    assert verdict(at(0.5)).startswith("SQS is it: SQS standard, celery-aws")
     assert not sqs_is_it(at(1.5))
 
 
@@ -177,6 +178,16 @@ def test_without_a_price_of_sqs_nothing_is_said_of_it() -> None:
     assert not found.ours.bill.complete
     assert not found.crossings
     assert "SQS FIFO" in verdict(found)
+
+
+def test_without_any_price_of_sqs_nothing_can_be_said() -> None:
+    there = [price for price in BOOK.prices if not price.key.startswith("sqs.")]
+    found = Comparer(PriceBook(prices=there, allowances=())).compare(Workload(tasks=1e6))
+    assert not sqs_is_it(found)
+    assert verdict(found).startswith(
+        "Whether SQS is it cannot be said without a price for sqs.standard, sqs.fifo. Of what has "
+        "one: ElastiCache Valkey, one node"
+    )
 
 
 def test_old_prices_are_told() -> None:

@@ -132,12 +132,27 @@ def test_a_worker_of_seconds_is_not_worth_a_record() -> None:
     assert worker.writes == 0
 
 
-def test_what_is_asked_after_an_embedded_worker_is_not_its_own() -> None:
+def test_the_end_of_a_worker_is_noticed_though_its_process_goes_on() -> None:
     worker = Worker()
     worker.work(900, 5_000)
-    worker.ended = True
     worker.asked += 100
+    worker.ended = True
     worker.recorder.run()
+    assert worker.records() == {7: 5_100}
+
+
+def test_it_waits_for_what_is_due_and_looks_whether_the_worker_has_ended() -> None:
+    worker = Worker()
+    worker.asked = 5_000
+    sleeps = worker.clock.sleeps
+
+    def ends() -> bool:
+        return len(sleeps) >= 400
+
+    worker.recorder._has_ended = ends
+    worker.recorder.run()
+    assert set(sleeps) <= {5.0}
+    assert worker.writes == 2
     assert worker.records() == {7: 5_000}
 
 
