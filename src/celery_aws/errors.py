@@ -218,6 +218,18 @@ class NotObservedError(CeleryAwsError):
     """Somebody was to be observed, and told nothing that can be counted."""
 
 
+class ProcessFailedError(CeleryAwsError):
+    """A process that was started for development or tests did not start, run or end as it should.
+
+    Attributes:
+        output: the last lines that it wrote, or an empty text.
+    """
+
+    def __init__(self, message: str, *, output: str = "") -> None:
+        super().__init__(f"{message}; its last output:\n{output}" if output else message)
+        self.output = output
+
+
 class AwsError(CeleryAwsError):
     """AWS refused or did not answer a request.
 
