@@ -37,7 +37,7 @@ def test_every_metric_is_observed() -> None:
         (point,) = observed.data.data_points
         assert point.value == 3
         assert dict(point.attributes) == {label: f"the {label}" for label in metric.labels}
-        assert observed.unit == {"1": "1", "seconds": "s"}[metric.unit]
+        assert observed.unit == {"1": "1", "seconds": "s", "dollars": "{USD}"}[metric.unit]
         # Only a counter is a sum.
         assert hasattr(observed.data, "is_monotonic") is (metric.kind is Kind.COUNTER)
 
