@@ -171,6 +171,8 @@ def _stock_objections(workload: Workload) -> Iterator[str]:
         yield "has neither remote control nor events"
     if workload.priorities > 1:
         yield "has no priorities"
+    if workload.broadcasts:
+        yield "has no broadcasts"
 
 
 def _node_objections(workload: Workload) -> Iterator[str]:

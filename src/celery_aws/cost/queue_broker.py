@@ -39,6 +39,9 @@ def queue_items(
     extensions = workload.tasks * (workload.task_seconds // LEASE_SECONDS)
     items += _of_queue("extensions of leases", kind, extensions)
     items += _coordination(workload)
+    # Each worker's inbox gets its own, and they come alone: a send, a receive, a delete.
+    copies = 3 * workload.broadcasts * workload.workers
+    items.append(_requests("broadcasts to workers", "sqs.fifo", copies))
     if workload.control:
         items += _inboxes(workload)
     if workload.exporter:

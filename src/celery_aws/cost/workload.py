@@ -71,6 +71,7 @@ class Workload:
     priorities: Priorities = _of(1, "Priorities of each queue; on SQS each is a queue of its own.")
     hours: Hours = _of(MONTH_HOURS, "Hours a month that workers run.")
     idle_share: Share = _of(1.0, "Share of these hours in which queues are polled in vain.")
+    broadcasts: Tasks = _of(0.0, "Tasks a month that go to every worker (Broadcast queues).")
     control: Flag = _of(True, "Remote control and events, as on Redis.")
     monitors: Monitors = _of(0.0, "Monitors that hear events, such as Flower.")
     exporter: Flag = _of(False, "The exporter of metrics runs.")

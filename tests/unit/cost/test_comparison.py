@@ -42,6 +42,7 @@ WORKLOADS = st.builds(
     priorities=st.integers(1, 12),
     hours=st.floats(0, 730),
     idle_share=SHARES,
+    broadcasts=st.floats(0, 1e9),
     control=st.booleans(),
     monitors=st.integers(0, 3),
     exporter=st.booleans(),
@@ -277,6 +278,15 @@ def test_stock_lacks_what_it_lacks() -> None:
         if offer.name == "stock-sqs-standard"
     )
     assert stock.sensible
+
+
+def test_every_copy_of_a_broadcast_is_paid_on_sqs() -> None:
+    quiet = compare(workers=50)
+    found = compare(workers=50, broadcasts=100_000)
+    # A hundred thousand to fifty workers, three requests of a FIFO queue each.
+    assert found.ours.bill.dollars - quiet.ours.bill.dollars == pytest.approx(7.50)
+    assert "has no broadcasts" in found.stock.objections
+    assert not sqs_is_it(compare(workers=50, broadcasts=1e6))
 
 
 def test_monitors_and_the_exporter_cost_what_was_measured() -> None:
