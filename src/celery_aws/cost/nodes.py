@@ -17,6 +17,9 @@ NODE_GB: Final = {
     "cache.t3.micro": 0.5,
     "cache.t3.small": 1.37,
     "cache.t3.medium": 3.09,
+    "cache.t4g.medium": 3.09,
+    "cache.m7g.large": 6.38,
+    "cache.r7g.large": 13.07,
 }
 
 #: GB of disk: of a RabbitMQ node (little, as queues are short), of the smallest RDS.

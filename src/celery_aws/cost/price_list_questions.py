@@ -144,7 +144,8 @@ def _buckets() -> Iterator[Question]:
 
 
 def _caches() -> Iterator[Question]:
-    sizes = ("t4g.micro", "t4g.small", "t4g.medium", "t3.micro", "t3.small", "t3.medium")
+    small = ("t4g.micro", "t4g.small", "t4g.medium", "t3.micro", "t3.small", "t3.medium")
+    sizes = (*small, "m7g.large", "r7g.large")
     for engine, name in (("valkey", "Valkey"), ("redis", "Redis")):
         for size in (f"cache.{size}" for size in sizes):
             yield Question(

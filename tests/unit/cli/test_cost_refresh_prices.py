@@ -41,6 +41,17 @@ def test_new_prices_are_where_compare_finds_them(file: Path) -> None:
     assert all(row["as_of"] == "2026-11-20" for row in compared["prices"] if row["key"] in live)
 
 
+def test_nodes_that_the_package_has_no_price_of(file: Path) -> None:
+    def valkey() -> Any:
+        told = cost("compare", "--node", "cache.m7g.large", "--json")
+        brokers = json.loads(told.stdout)["brokers"]
+        return next(each for each in brokers if each["name"] == "elasticache-valkey")
+
+    assert valkey()["missing_prices"] == ["elasticache.valkey.cache.m7g.large"]
+    cost("refresh-prices", "--region", "us-east-1")
+    assert valkey()["complete"]
+
+
 def test_what_was_refreshed_before_stays(file: Path) -> None:
     cost("refresh-prices", "--region", "us-east-1")
     assert cost("refresh-prices", "--region", "ap-northeast-1").exit_code == 0
