@@ -251,6 +251,11 @@ class Deed:
         result = CliRunner().invoke(commands, ["schedule", "counts"], obj=context)
         _equal((result.exit_code, result.stderr), (0, result.stderr))
 
+    def billed(self) -> None:
+        context = CLIContext(app=self.monitor, no_color=True, workdir=None)
+        result = CliRunner().invoke(commands, ["cost", "actual"], obj=context)
+        _equal((result.exit_code, result.stderr), (0, ""))
+
     def _add(self, **how: Any) -> Any:
         return self._send("proj.add", 1, 2, **how).get(timeout=self.seconds)
 

@@ -71,6 +71,7 @@ DEEDS: dict[Role, dict[str, tuple[Callable[[Deed], None], ...]]] = {
         "KeepInbox": (Deed.listened,),
         "CommandWorkers": (Deed.commanded, Deed.inspected, Deed.revoked),
         "CountParkedTasks": (Deed.counted,),
+        "ReadUsage": (Deed.billed,),
     },
 }
 
