@@ -44,6 +44,11 @@ def groups_and_chords(keys: ResultKeys) -> Conditions:
     return with_leading_keys(*(_begins_with(prefix) for prefix in (keys.group, keys.chord)))
 
 
+def chords(keys: ResultKeys) -> Conditions:
+    """Return the condition that a request is for chords, and what is kept beside them."""
+    return with_leading_keys(_begins_with(keys.chord))
+
+
 def _begins_with(prefix: str) -> str:
     # As the ids are written: the repr of a key's bytes.
     return repr(prefix.encode())[:-1] + "*"

@@ -3,7 +3,8 @@
 A monitor, for `status` asks workers, who may also send what is moved, take it out again on the way
 back, with tasks that are parked, and copy results both ways. Who calls what: migrate/sqs_target.py,
 migrate/sqs_source.py, migrate/parked_source.py, migrate/second_copies.py,
-migrate/revoked_claims.py, migrate/sent_messages.py, migrate/results/copying.py.
+migrate/revoked_claims.py, migrate/sent_messages.py, migrate/results/copying.py,
+migrate/results/chord_moves.py.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from celery_aws.iam.resources import Resources
 
 _MOVES = "SendMessage ReceiveMessage DeleteMessage ChangeMessageVisibility"
 _PARKED_ACTIONS = "GetItem PutItem DeleteItem BatchGetItem BatchWriteItem"
+
+#: A move that is given up is deleted; no result is.
+_CHORD_ACTIONS = "GetItem UpdateItem DeleteItem"
 
 
 def migrator(found: Resources) -> Iterator[Statement]:
@@ -47,6 +51,9 @@ def _results(found: Resources) -> Iterator[Statement]:
     table = found.results
     yield from allowing("CopyResults", "dynamodb", "BatchGetItem PutItem", table)
     yield from allowing("ListResults", "dynamodb", "Scan", table)
+    # With `run --chords`.
+    of_chords = keys.chords(found.deployment.result_keys)
+    yield from allowing("MoveChords", "dynamodb", _CHORD_ACTIONS, table, of_chords)
     pieces = keys.with_leading_keys(keys.PIECES)
     yield from allowing("KeepPieces", "dynamodb", "BatchWriteItem", table, pieces)
     yield from objects("Results", found, "results", "GetObject PutObject DeleteObject")

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from celery import chord
 from celery.bin.base import CLIContext
 from click.testing import CliRunner, Result
 from redis import Redis
@@ -19,6 +20,7 @@ from celery_aws.iam import PolicyDocument, Role, policy
 from celery_aws.local import LocalAws
 from celery_aws.migrate.old_app import old_app
 from celery_aws.testing.fixtures import AwsEnvironment, new_environment
+from tests.integration.migrate.results.conftest import forget_redis
 from tests.integration.policed import DENIED, SWITCH, Users, account, app_of, deployed, provision
 from tests.integration.workers.conftest import Project, close_control_planes
 from tests.servers import RedisServer
@@ -49,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "KnowRevoked": ("rollback",),
     "CopyResults": ("run", "verify"),
     "ListResults": ("rollback",),
+    "MoveChords": ("run",),
     "KeepPieces": ("run",),
     "LargeResults": ("run", "rollback"),
 }
@@ -98,6 +101,8 @@ class Move:
         self.old.send_task("proj.length", (_text(IN_PARTS),), task_id="late in parts", **late)
         self.old.send_task("proj.length", (_text(TOO_LARGE),), task_id="large")
         self.old.send_task("proj.length", (_text(TOO_LARGE),), task_id="large and late", **late)
+        parts = [self.old.signature("proj.add", (n, n)) for n in range(3)]
+        chord(parts, app=self.old)(self.old.signature("proj.length"))
         self.old.backend.store_result("small", 1, "SUCCESS")
         self.old.backend.store_result("large", _text(TOO_LARGE), "SUCCESS")
 
@@ -144,6 +149,7 @@ def move(
         stack.callback(close_control_planes)
         found = Move(environment, redis, tmp_path)
         stack.callback(found.old.close)
+        stack.callback(forget_redis, found.old)
         found.fill()
         yield found
 
@@ -161,9 +167,9 @@ def test_a_migrator_may_do_all_of_it(move: Move) -> None:
         return json.loads(result.stdout)
 
     assert ended("plan")["blocked"] is False
-    there = ended("run")
-    assert (there["messages"]["sent"], there["messages"]["parked"]) == (2, 3)
-    assert there["results"]["copied"] == 2
+    there = ended("run", "--chords")
+    assert (there["messages"]["sent"], there["messages"]["parked"]) == (5, 3)
+    assert (there["results"]["copied"], there["results"]["chords"]) == (2, 1)
     assert ended("verify")["clean"]
     found = ended("status", "--timeout", "0.5", exit_code=1)["steps"]
     steps = {each["name"]: each for each in found}
@@ -171,20 +177,21 @@ def test_a_migrator_may_do_all_of_it(move: Move) -> None:
     with app_of(move.config) as app:
         app.control.revoke("late")
     back = ended("rollback")
-    assert (back["messages"]["sent"], back["messages"]["revoked"]) == (4, 1)
+    assert (back["messages"]["sent"], back["messages"]["revoked"]) == (7, 1)
     assert ended("verify", "--no-results")["clean"]
-    assert Redis(port=move.redis.port).llen("celery") == 4
+    assert Redis(port=move.redis.port).llen("celery") == 7
 
 
 @pytest.mark.parametrize("sid", COMMANDS)
 def test_no_statement_of_a_migrator_is_idle(move: Move, sid: str) -> None:
     whole, refused = move.policy(), COMMANDS[sid]
+    more = ("--chords",) if sid == "MoveChords" else ()
     changes: dict[str, Any] = WITHOUT_BUCKET if sid == "KeepPieces" else {}
     for command in _ORDER[: _ORDER.index(refused[-1]) + 1]:
         if command in refused:
             move.allow(whole.without(sid))
             with _worker_beside(move, command):
-                ended = move.migrate(command, **changes)
+                ended = move.migrate(command, *more, **changes)
             assert ended.exit_code == 3, (command, ended.output)
             assert DENIED in ended.output
             move.allow(whole)

@@ -15,8 +15,10 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from celery_aws.cli import aws, migrate_status
+from celery_aws.cli import aws
+from celery_aws.core.scheduled_items import CLAIMED
 from celery_aws.migrate.journal import Journal
-from celery_aws.migrate.parked_source import CLAIMED, ParkedSource
+from celery_aws.migrate.parked_source import ParkedSource
 from celery_aws.migrate.quarantine import SUFFIX
 from celery_aws.migrate.redis.source import RedisSource
 from celery_aws.names import AmqpQueue
