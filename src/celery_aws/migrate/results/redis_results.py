@@ -102,6 +102,8 @@ class RedisResults:
     def name(self, key: bytes) -> ResultKey | None:
         """Return what a key is, or None if it is none of results."""
         task, group = map(ensure_bytes, (self.backend.task_keyprefix, self.backend.group_keyprefix))
+        if key in (task, group):
+            return None  # Celery has no name for an empty id
         if key.startswith(task):
             return ResultKey(key=key, kind=Kind.TASK, id=bytes_to_str(key[len(task) :]))
         if not key.startswith(group):

@@ -23,6 +23,8 @@ BACKEND = SimpleNamespace(
         (b"p_celery-taskset-meta-a.b", (Kind.GROUP, "a.b", "")),
         (b"celery-task-meta-a", None),
         (b"p_celery", None),
+        (b"p_celery-task-meta-", None),
+        (b"p_celery-taskset-meta-", None),
     ],
 )
 def test_a_key_says_what_it_is(key: bytes, expected: tuple[Kind, str, str] | None) -> None:
