@@ -39,6 +39,9 @@ from celery_aws.results.chord_items import is_done, is_moving, root_of
 
 logger = logging.getLogger(__name__)
 
+#: How long a worker has to tell us what it has told Redis, before a chord is said to be stuck.
+GRACE_SECONDS = 2.0
+
 
 class Moved(Enum):
     """What became of a chord that was to be moved."""
@@ -105,17 +108,26 @@ class ChordMoves:
         if root is None or is_moving(root):
             return Moved.LEFT
         late = () if is_done(root) else self._theirs.late(group_id)
-        if late and self._take_in(group_id, late):
-            root = self._ours.chord_root(group_id) or root
-            found = root_of(root)
-            if found.is_complete and found.claim is None and not is_done(root):
-                logger.error(
-                    "chord %s: all its parts are here, but the last was told to Redis, by a worker "
-                    "of the old result backend alone. Nobody is left who has its body",
-                    group_id,
-                )
-                return Moved.STUCK
-        return Moved.HERE
+        if not (late and self._take_in(group_id, late) and self._has_no_end(group_id)):
+            return Moved.HERE
+        # Perhaps by a worker that was between telling Redis and telling us.
+        self._ours.clock.sleep(GRACE_SECONDS)
+        if not self._has_no_end(group_id):
+            return Moved.HERE
+        logger.error(
+            "chord %s: all its parts are here, but the last was told to Redis, by a worker of the "
+            "old result backend alone. Nobody is left who has its body",
+            group_id,
+        )
+        return Moved.STUCK
+
+    def _has_no_end(self, group_id: str) -> bool:
+        """Tell whether all parts of a chord are here, and nobody ends it."""
+        root = self._ours.chord_root(group_id)
+        if root is None or is_done(root):
+            return False
+        found = root_of(root)
+        return found.is_complete and found.claim is None
 
     def _take_in(self, group_id: str, parts: Iterable[StoredPart]) -> bool:
         found = list(parts)

@@ -16,17 +16,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from celery_aws.core import chords
-from celery_aws.core.chords import Part
+from celery_aws.core.chords import Layout, Part
 from celery_aws.migrate import ResultBackend
-from celery_aws.migrate.results.chord_moves import ChordMoves
+from celery_aws.migrate.results.chord_moves import ChordMoves, Moved
 from celery_aws.migrate.results.redis_chords import ClosedChord, Closing, StoredPart
 from celery_aws.migrate.results.sides import Side
 from celery_aws.results import DynamoDBBackend
 from celery_aws.results.chord_items import root_of
+from celery_aws.results.chord_ledger import Claim
 from celery_aws.results.items import table_spec
 from celery_aws.testing.clock import FakeClock
 from celery_aws.testing.memory_dynamodb import MemoryTableService
-from tests.unit.results.conftest import TABLE, URL
+from tests.unit.results.conftest import TABLE, URL, FrozenApp
+from tests.unit.results.passing_time import PassingClock
 from tests.unit.results.stepped import GOES_ON, KILLED, Worker
 
 GROUP = "g"
@@ -287,3 +289,28 @@ def test_a_chord_whose_size_is_said_while_it_is_looked_at_is_not_lost() -> None:
     root = backend.chord_root(GROUP)
     assert root is not None, "the chord is neither in Redis nor here"
     assert root_of(root).parts == {part.member for part in parts}
+
+
+def test_a_chord_whose_last_part_is_being_told_is_not_stuck() -> None:
+    clock, redis = PassingClock(), Redis()
+    table = MemoryTableService(clock=clock)
+    table.create_table(TABLE, table_spec(read_capacity=None, write_capacity=None))
+    app = FrozenApp("moves", set_as_current=False, broker="memory://")
+    app.clock = clock
+    backend = DynamoDBBackend(app=app, url=URL, service=table, clock=clock)
+    redis.backend = backend  # type: ignore[attr-defined]
+    moves = ChordMoves(redis, backend)  # type: ignore[arg-type]
+    part = StoredPart(part=Part(index=0, task_id="task-0"), state="SUCCESS", result=0)
+    redis.size = 1
+    assert moves.move(GROUP) is Moved.HERE
+    redis.part_returns(part)
+    assert moves.move(GROUP) is Moved.STUCK
+
+    key, sleep = backend.get_key_for_chord(GROUP), clock.sleep
+
+    def told(seconds: float) -> None:
+        sleep(seconds)
+        assert isinstance(backend.ledger.record(key, part.part, Layout()), Claim)
+
+    clock.sleep = told  # type: ignore[method-assign]
+    assert moves.move(GROUP) is Moved.HERE
