@@ -151,6 +151,19 @@ def result_difference(old: ComparedResult, new: ComparedResult | None, *, now: f
     return None if _same_life(old.ends_at, new.ends_at) else LIFE
 
 
+_COPY_RESULTS: Final = (
+    "Run `migrate run --only-results`; what the new side has that is newer is kept"
+)
+
+#: Where copying again changes nothing.
+_RESULT_REMEDIES: Final[Mapping[str, str]] = {
+    "results-unreadable": "Let result_accept_content of the old configuration allow their form; "
+    "what is no result goes when it expires, or delete it",
+    "results-life": "A state that was stored again has a longer life there: keep the old side "
+    "until it has expired, if anybody needs it. A copy keeps what is there already",
+}
+
+
 def result_differences(found: Mapping[str, Sequence[str]]) -> Iterator[Difference]:
     """Yield what is wrong with results.
 
@@ -171,8 +184,7 @@ def result_differences(found: Mapping[str, Sequence[str]]) -> Iterator[Differenc
                 what=meaning,
                 count=len(ids),
                 examples=tuple(ids[:SHOWN]),
-                remedy="Run `migrate run --only-results`; what the new side has that is newer is "
-                "kept",
+                remedy=_RESULT_REMEDIES.get(name, _COPY_RESULTS),
             )
 
 

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from celery import Celery
+from celery.app.defaults import _OLD_SETTING_KEYS, SETTING_KEYS
+from celery.exceptions import ImproperlyConfigured
 from kombu import Connection
 from kombu.utils.url import maybe_sanitize_url
 
@@ -21,6 +23,7 @@ from celery_aws.errors import ConfigurationError
 
 #: Schemes of URLs whose user is an access key.
 _OURS = ("aws", "aws+sqs")
+_OLD_KEYS = frozenset(name.upper() for name in _OLD_SETTING_KEYS)
 
 
 class OldApp(Celery):  # type: ignore[misc]
@@ -61,13 +64,12 @@ def old_app(
         result_backend: instead of the configuration's.
 
     Raises:
-        ConfigurationError: there is no such file or module, it cannot be imported, or there is no
-            URL.
+        ConfigurationError: there is no such file or module, it cannot be imported, it has no
+            setting of Celery's, or there is no URL.
     """
     app = OldApp("celery-aws-migration", set_as_current=False)
     if configuration is not None:
-        source, _, namespace = configuration.partition(":")
-        app.config_from_object(_module(source), namespace=namespace or None)
+        _configure(app, configuration)
     changes = {
         "broker_url": broker_url,
         "broker_read_url": broker_url,
@@ -115,6 +117,33 @@ def address(url: str) -> str:
         return shown
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _configure(app: Any, configuration: str) -> None:
+    source, _, namespace = configuration.partition(":")
+    module = _module(source)
+    if not any(_is_setting(name, namespace) for name in vars(module)):
+        # Defaults would do in silence, and without a key prefix nothing would be found.
+        looked_for = f"beginning with {namespace}_" if namespace else "of Celery's"
+        raise ConfigurationError(
+            f"the old configuration {configuration!r} has no setting {looked_for}: settings of "
+            "Django have a prefix, such as :CELERY; those of a class have to be in a module",
+            where="--from-config",
+        )
+    app.config_from_object(module, namespace=namespace or None)
+    try:
+        app.conf.get("broker_url")
+    except ImproperlyConfigured as error:
+        raise ConfigurationError(
+            f"the old configuration {configuration!r} is none of Celery's: {str(error).strip()}",
+            where="--from-config",
+        ) from error
+
+
+def _is_setting(name: str, namespace: str) -> bool:
+    if namespace:
+        return name.upper().startswith(f"{namespace.upper()}_")
+    return name in SETTING_KEYS or name.upper() in _OLD_KEYS
 
 
 def _module(source: str) -> ModuleType:

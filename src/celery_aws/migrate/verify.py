@@ -120,7 +120,7 @@ def _verified(
         moved,
         ComparedMessages(
             set_aside=frozenset(each.key for fate in aside for each in journal.entries(fate)),
-            in_file=frozenset(_keys_in_file(journal.path, passage)),
+            in_file=_set_aside_in_file(journal, passage),
             unseen=found.unseen,
             waiting=found.waiting,
         ),
@@ -157,6 +157,17 @@ def _sent(journal: Journal, entered_app: Any) -> Whereabouts:
         if not is_ours(connection):
             return Whereabouts(followed=False)
         return whereabouts(journal, entered_app, connection.transport)
+
+
+def _set_aside_in_file(journal: Journal, passage: Passage) -> frozenset[str]:
+    """Return the keys in the file, but for what was sent after all.
+
+    Who was killed between the file and the journal found it claimed again, and may have had a
+    bucket, or a larger queue, by then.
+    """
+    keys = frozenset(_keys_in_file(journal.path, passage))
+    fates = journal.fates(list(keys))
+    return frozenset(key for key in keys if fates.get(key) is not Fate.SENT)
 
 
 def _keys_in_file(journal: Path, passage: Passage) -> Iterator[str]:

@@ -87,6 +87,29 @@ def test_urls_win_over_the_file(configuration: str) -> None:
     assert app.conf.broker_transport_options == {"global_keyprefix": "p"}
 
 
+@pytest.mark.parametrize(
+    ("text", "behind", "why"),
+    [
+        # A prefix for Django that nobody named; a class, which is no prefix.
+        ("CELERY_BROKER_TRANSPORT_OPTIONS = {}\n", "", "no setting of Celery's"),
+        ("class Live:\n    broker_transport_options = {}\n", ":Live", "beginning with Live_"),
+        ("broker_url = 'redis://a'\nCELERY_DEFAULT_QUEUE = 'b'\n", "", "task_default_queue"),
+    ],
+)
+def test_a_configuration_that_would_not_be_read_is_an_error(
+    tmp_path: Path, text: str, behind: str, why: str
+) -> None:
+    path = tmp_path / "settings.py"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=why):
+        old_app(f"{path}{behind}", broker_url="redis://named")
+
+
+def test_names_of_before_celery_4_are_read(tmp_path: Path) -> None:
+    path = configuration(tmp_path, BROKER_URL="redis://old", CELERY_DEFAULT_QUEUE="shop")
+    assert old_app(path, broker_url="redis://named").conf.task_default_queue == "shop"
+
+
 def test_an_app_without_results_has_none() -> None:
     app = old_app(broker_url="redis://old:1/2")
     assert type(app.backend).__name__ == "DisabledBackend"

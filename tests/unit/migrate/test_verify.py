@@ -179,6 +179,14 @@ def test_the_quarantine_file_and_the_journal_agree(moved: Moved) -> None:
     assert moved.differences() == {"quarantine-missing": ("key-a",)}
 
 
+def test_what_was_sent_after_all_may_be_in_the_quarantine_file(moved: Moved) -> None:
+    moved.set_aside("a", noted=False)
+    assert moved.differences() == {"quarantine-unrecorded": ("key-a",)}
+    moved.sent("a")
+    moved.received("a")
+    assert moved.differences() == {}
+
+
 def test_without_a_coordination_table_nobody_follows(moved: Moved) -> None:
     moved.sent("a")
     moved.app.conf.broker_transport_options = {"region": "eu-west-1", "coordination_table": False}

@@ -37,6 +37,8 @@ _BROKERS_PREFIXES = ("x-first-death-", "x-last-death-")
 #: message that was dead-lettered has no expiration any more.
 _NO_IDENTITY = frozenset({"application_headers", "expiration"})
 
+_PERSISTENT = 2
+
 _PROPERTIES = (
     "delivery_mode",
     "correlation_id",
@@ -160,6 +162,8 @@ def amqp_message(carried: Carried, *, user: str | None = None) -> Any:
     kept = {name: properties[name] for name in _PROPERTIES if properties.get(name) is not None}
     if kept.get("user_id") != user:
         kept.pop("user_id", None)
+    # On SQS it was safe, whoever sent it; RabbitMQ would forget it when it ends.
+    kept.setdefault("delivery_mode", _PERSISTENT)
     if "expiration" in kept:
         kept["expiration"] = str(kept["expiration"])
     return amqp.Message(

@@ -153,6 +153,8 @@ def test_there_and_back_a_message_is_the_same(
     again = message_of_raw(raw_message(_as_delivered(back)))
     assert again.body == body
     expected = {"application_headers": headers, "content_type": "a/b", "priority": priority or 0}
+    # Nobody said it, and it is safe.
+    expected["delivery_mode"] = 2
     if expiration is not None:
         expected["expiration"] = expiration
     assert again.properties == expected
@@ -168,3 +170,10 @@ def test_another_user_s_name_is_left_out() -> None:
     message = Carried(key="k", queue=QUEUE, envelope=envelope)
     assert "user_id" not in amqp_message(message, user="guest").properties
     assert amqp_message(message, user="app").properties["user_id"] == "app"
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, 2), ({"delivery_mode": 1}, 1)])
+def test_what_says_nothing_of_it_outlives_rabbitmq(said: dict[str, int], expected: int) -> None:
+    envelope = {"body": "", "headers": {}, "properties": said}
+    back = amqp_message(Carried(key="1", queue=AmqpQueue("celery"), envelope=envelope))
+    assert back.properties["delivery_mode"] == expected
