@@ -63,8 +63,13 @@ def driver_of(app: Any) -> str:
     Raises:
         UnsupportedError: nothing can be moved from there, or to there.
     """
-    connections = (app.connection_for_write(), app.connection_for_read())
-    drivers = [str(each.get_transport_cls().driver_type) for each in connections]
+    try:
+        connections = (app.connection_for_write(), app.connection_for_read())
+        drivers = [str(each.get_transport_cls().driver_type) for each in connections]
+    except (KeyError, ImportError) as error:
+        raise UnsupportedError(
+            f"kombu does not know this kind of broker, or what it needs is not installed: {error}"
+        ) from error
     if _AWS in drivers:
         return _AWS
     if drivers[-1] in SIDES:

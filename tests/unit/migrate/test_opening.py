@@ -34,6 +34,13 @@ def test_other_brokers_are_refused_without_their_secrets(url: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+def test_a_broker_that_nobody_knows_is_refused_without_its_secrets() -> None:
+    with pytest.raises(UnsupportedError, match="No such transport: nosuch") as refused:
+        driver_of(old_app(broker_url="nosuch://KEY:secret@host"))
+
+    assert "secret" not in str(refused.value)
+
+
 def test_in_the_middle_of_a_cutover_an_app_is_on_sqs(shop: Shop) -> None:
     shop.app.conf.broker_read_url = "redis://localhost:1/0"
     shop.app.conf.broker_write_url = "aws+sqs://KEY:very%2Fsecret@localhost:1"

@@ -146,7 +146,18 @@ def test_all_workers_have_to_read_both_sides(
 
 def test_workers_that_do_not_answer_do_not_say_which_backend_they_have() -> None:
     assert verdict("result-backend", seen(listeners=1)) is UNKNOWN
-    assert verdict("result-backend", seen(new_workers=())) is UNKNOWN
+    assert verdict("result-backend", seen(listeners=None, new_workers=())) is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [({}, GO), ({"listeners": 1}, WAIT), ({"results_to_copy": 1}, WAIT), ({"results": None}, WAIT)],
+)
+def test_when_the_old_side_is_done_nobody_has_to_read_it(
+    parts: dict[str, Any], expected: Verdict
+) -> None:
+    new = SeenWorker(node="new@b", reads_both=False)
+    assert verdict("result-backend", seen(new_workers=(new,), **parts)) is expected
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from amqp.exceptions import AMQPNotImplementedError, ResourceLocked
+
 from celery_aws.clock import Clock, SystemClock
 from celery_aws.migrate.amqp.delayed_queues import Delayed, DelayedQueues
 from celery_aws.migrate.amqp.delays import Destination, Routes, arrival, due_at, without_delay
@@ -33,6 +35,9 @@ _Answer = TypeVar("_Answer")
 
 #: A connection that is lost is opened again so often for one request.
 _ATTEMPTS = 3
+
+#: Of a quorum queue with a single active consumer, and of a stream.
+_NEVER_GIVEN = (ResourceLocked, AMQPNotImplementedError)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -108,12 +113,19 @@ class AmqpSource:
         self._surroundings: _Surroundings | None = None
         self._generation = -1
         self._present: list[AmqpQueue] = []
+        # Queues of which RabbitMQ gives no single message, and why.
+        self._closed: dict[AmqpQueue, str] = {}
+        self._ready_there: dict[AmqpQueue, int] = {}
         self._delayed: DelayedQueues | None = None
 
     @property
     def left(self) -> Mapping[str, int]:
-        """Delayed messages that are not for the queues of this run, by routing key."""
-        return {} if self._delayed is None else self._delayed.left
+        """Messages that are not for this run: delayed ones, and those of queues that give none.
+
+        By routing key, or by the name of the queue.
+        """
+        delayed = {} if self._delayed is None else self._delayed.left
+        return {**delayed, **{str(name): ready for name, ready in self._ready_there.items()}}
 
     def recover(self, most: int) -> Sequence[Claim]:  # noqa: ARG002 - see the module
         """Return nothing: RabbitMQ has given it back."""
@@ -160,7 +172,10 @@ class AmqpSource:
 
     def close(self) -> None:
         """Close the connection: RabbitMQ gives back what is not acknowledged."""
-        for routing_key, count in self.left.items():
+        for queue, why in self._closed.items():
+            logger.warning("queue %s stays: RabbitMQ gives no single message of it: %s", queue, why)
+        delayed = {} if self._delayed is None else self._delayed.left
+        for routing_key, count in delayed.items():
             logger.warning(
                 "%s message(s) stay in RabbitMQ's delays: those of the routing key %r are for no "
                 "queue of this run, or for none that is known",
@@ -173,6 +188,9 @@ class AmqpSource:
         try:
             return ask()
         except LineLostError as error:
+            if isinstance(error.__cause__, _NEVER_GIVEN):
+                # Once for each such queue.
+                return self._tried(ask, attempts)
             if attempts == 1 or error.refused:
                 raise error.at(address(self._app.connection_for_read().as_uri())) from error
         return self._tried(ask, attempts - 1)
@@ -195,11 +213,19 @@ class AmqpSource:
 
     def _of_queues(self, channel: Any, most: int) -> Iterator[Claim]:
         for queue in self._present:
-            for message in get(channel, queue, most):
+            for message in self._got(channel, queue, most):
                 most -= 1
                 delivery = message.delivery_info
                 place = self._place(queue, delivery["exchange"], delivery["routing_key"])
                 yield from self._claims(message, [place])
+
+    def _got(self, channel: Any, queue: AmqpQueue, most: int) -> list[Any]:
+        try:
+            return get(channel, queue, most)
+        except _NEVER_GIVEN as error:
+            # The channel is gone with what was taken over it; the next one leaves the queue out.
+            self._closed[queue] = str(error)
+            raise
 
     def _claims_of(self, delayed: Delayed) -> Iterator[Claim]:
         message = delayed.message
@@ -268,7 +294,10 @@ class AmqpSource:
             return
         # Not in the middle of a batch: it may take seconds.
         self._around()
-        self._present = [name for name in self._queues if self._line.declared(name) is not None]
+        seen = {name: self._line.declared(name) for name in self._queues}
+        there = {name: each.ready for name, each in seen.items() if each is not None}
+        self._present = [name for name in there if name not in self._closed]
+        self._ready_there = {name: there.get(name, 0) for name in self._closed}
         if fresh or self._delayed is None:
             self._delayed = self._delays()
         self._generation = self._line.generation

@@ -20,7 +20,7 @@ from celery_aws.migrate.amqp import line
 from celery_aws.migrate.amqp.envelopes import message_of_raw
 from celery_aws.migrate.messages import Carried, Unreadable
 from celery_aws.migrate.old_app import old_app
-from celery_aws.migrate.sides import Claim
+from celery_aws.migrate.sides import Claim, left_behind
 from celery_aws.names import AmqpQueue
 from tests.integration.migrate.amqp.conftest import (
     MakeApp,
@@ -116,6 +116,25 @@ def test_only_the_named_queues_are_touched_and_renamed(
     claims = drain(make_source(app, queues=names))
     assert [each.message.queue for each in claims] == ["new"]
     assert ready(app, "other") == ready(app, "celery@web.celery.pidbox") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"x-queue-type": "quorum", "x-single-active-consumer": True},
+        {"x-queue-type": "stream"},
+    ],
+    ids=["single-active-consumer", "stream"],
+)
+def test_a_queue_that_gives_no_single_message_stays_and_stops_no_other(
+    make_app: MakeApp, make_source: MakeSource, arguments: dict[str, Any]
+) -> None:
+    app = make_app(task_queues=[Queue("celery"), Queue("odd", queue_arguments=arguments)])
+    odd, plain = app.send_task("t", queue="odd"), app.send_task("t")
+    source = make_source(app, "odd", "celery")
+    wait_until(lambda: ready(app, "odd") == 1)
+    assert ids(drain(source)) == [plain.id], odd.id
+    assert left_behind(source) == 1
 
 
 def test_a_queue_that_appears_later_is_found(make_app: MakeApp, make_source: MakeSource) -> None:
