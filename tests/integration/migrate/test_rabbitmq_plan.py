@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from celery.bin.base import CLIContext
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from kombu import Exchange, Queue
 
 from celery_aws.cli import aws
@@ -64,3 +64,43 @@ def test_a_plan_of_a_rabbitmq(
     assert found["priorities-turn-around"] == "warning"
     assert "block" not in found.values()
     assert "guest:guest" not in ended.output
+
+
+def test_what_cannot_be_seen_is_no_agreement(
+    rabbit: VirtualHost,
+    aws_environment: AwsEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    with Celery("old", set_as_current=False, broker=rabbit.url) as old:
+        for queue in ("celery", "mail"):
+            old.send_task("proj.add", (1, 1), queue=queue)
+    with Celery("new", set_as_current=False) as new:
+        new.conf.update(aws_environment.celery_config())
+        new.conf.task_queues = [Queue("celery"), Queue("mail")]
+        context = CLIContext(app=new, no_color=True, workdir=None)
+
+        def run(command: str, *arguments: str) -> Result:
+            sides = ("--from", rabbit.url, "--journal", str(tmp_path / "journal.sqlite"))
+            given = ("migrate", command, *sides, "--no-results", *arguments)
+            return CliRunner().invoke(aws, given, obj=context)
+
+        # Without the HTTP API nobody knows of the other queue.
+        assert run("run", "--yes").exit_code == 0
+        found = run("verify", "--json")
+        assert found.exit_code == 1
+        assert [each["name"] for each in json.loads(found.stdout)["differences"]] == [
+            "queues-unseen"
+        ]
+        api = ("--management-url", rabbit.server.management_url)
+        found = run("verify", "--json", *api)
+        assert found.exit_code == 1
+        assert [each["name"] for each in json.loads(found.stdout)["differences"]] == [
+            "messages-left"
+        ]
+        assert run("run", "--yes", *api).exit_code == 0
+        for rest in (api, ("--queue", "celery", "--queue", "mail")):
+            found = run("verify", *rest)
+            assert found.exit_code == 0, found.output
