@@ -80,7 +80,6 @@ def command(
         raise click.UsageError("--markdown and --json exclude each other")
     money = given_currency(currency, rate)
     raw = read_workload(workload_path) if workload_path is not None else {}
-    raw = {str(name).replace("-", "_"): value for name, value in raw.items()}
     observation = observed(ctx, options)
     seen = observation.workload if observation is not None else {}
     workload = parse_workload({**raw, **seen, **given_workload(options)}, where="workload")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def given_currency(code: str | None, rate: float | None) -> Currency:
         return Currency()
     if code is None or rate is None:
         raise click.UsageError("--currency and --rate go together: no rate is known here")
+    if not isfinite(rate):
+        raise click.UsageError(f"--rate {rate:g} is no number of {code} for a dollar")
     return Currency(code=code, rate=rate)
 
 

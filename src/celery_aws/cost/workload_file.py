@@ -8,13 +8,14 @@ from celery_aws.errors import ConfigurationError
 
 
 def read_workload(path: Path) -> dict[str, Any]:
-    """Return what a file says of a workload, by the names of its fields, unchecked.
+    """Return what a file says of a workload, by names with ``_`` for ``-``, unchecked.
 
     Args:
         path: of YAML; a file of JSON is read without PyYAML.
 
     Raises:
-        ConfigurationError: it cannot be read, is no mapping, or PyYAML is missing.
+        ConfigurationError: it cannot be read, is no mapping, says something twice, or PyYAML
+            is missing.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -25,7 +26,10 @@ def read_workload(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path}: a mapping is wanted, such as `tasks: 800000`", where=str(path)
         )
-    return found
+    named = {str(name).replace("-", "_"): value for name, value in found.items()}
+    if len(named) != len(found):
+        raise ConfigurationError(f"{path}: something is given twice", where=str(path))
+    return named
 
 
 def _parsed(text: str, where: str) -> Any:
@@ -42,5 +46,5 @@ def _parsed(text: str, where: str) -> Any:
         ) from error
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day that is none
         raise ConfigurationError(f"{where} is no YAML: {error}", where=where) from error

@@ -40,10 +40,10 @@ def parse_prices(text: str, *, where: str) -> PriceBook:
             prices=tuple(_price(row) for row in found["prices"]),
             allowances=tuple(_allowance(row) for row in found.get("allowances", ())),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"{where} is no file of prices: {type(error).__name__}: {error}. Make it again by "
-            "`celery-aws cost refresh-prices`, or remove it",
+            f"{where} is no file of prices: {type(error).__name__}: {error}. Remove it, and "
+            "make it again by `celery-aws cost refresh-prices`",
             where=where,
         ) from error
 

@@ -45,7 +45,22 @@ def test_what_makes_no_sense_is_a_wrong_usage() -> None:
         assert ended.exit_code == 2, arguments
         assert ended.stdout == ""
     assert compare("--currency", "JPY").exit_code == 2
+    for rate in ("nan", "inf", "0", "-1"):
+        assert compare("--currency", "JPY", "--rate", rate).exit_code == 2, rate
     assert compare("--json", "--markdown").exit_code == 2
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@h:abc/0", "amqp://u:secret@[h//", "http://h"])
+def test_a_url_that_is_none(url: str) -> None:
+    ended = compare("--from", url, "--sample", "1")
+    assert ended.exit_code == 2
+    assert "secret" not in ended.output
+    assert ended.exception is None or isinstance(ended.exception, SystemExit)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "0", "-1", "1e99"])
+def test_a_sample_of_no_seconds(seconds: str) -> None:
+    assert compare("--from", "redis://127.0.0.1:1/0", "--sample", seconds).exit_code == 2
 
 
 def test_other_currencies() -> None:

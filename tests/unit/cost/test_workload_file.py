@@ -15,7 +15,15 @@ def test_yaml_and_json(tmp_path: Path) -> None:
     assert read_workload(path) == {"tasks": 1}
 
 
-@pytest.mark.parametrize(("text", "message"), [("- 1", "a mapping"), ("a: [", "no YAML")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1", "a mapping"),
+        ("a: [", "no YAML"),
+        ("tasks: 2026-13-45", "no YAML"),
+        ("batched-share: 0.1\nbatched_share: 0.9", "given twice"),
+    ],
+)
 def test_what_is_no_workload(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "work.yaml"
     path.write_text(text)

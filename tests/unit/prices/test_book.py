@@ -85,9 +85,23 @@ def test_the_file_of_the_user_is_stronger(tmp_path: Path) -> None:
     assert prices_with(None) is packaged_prices()
 
 
+_HUGE = (
+    '{"format": 1, "prices": [{"key": "a", "region": "b", "unit": "hour", "per": 1'
+    + "0" * 400
+    + "}]}"
+)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": 2, "prices": []}', '{"format": 1, "prices": [{"key": "a"}]}'],
+    [
+        _HUGE,
+        "",
+        "[]",
+        "{}",
+        '{"format": 2, "prices": []}',
+        '{"format": 1, "prices": [{"key": "a"}]}',
+    ],
 )
 def test_what_is_no_file_of_prices(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prices.json"
