@@ -8,7 +8,7 @@ from typing import Final
 
 from celery_aws.core.prices import PriceBook
 from celery_aws.core.request_usage import RequestUsage
-from celery_aws.core.usage_records import UsageRecord
+from celery_aws.core.usage_records import UsageRecord, month_of
 from celery_aws.cost.bill import Bill, bill_of
 from celery_aws.cost.usage_items import usage_items
 
@@ -72,7 +72,10 @@ def spending(
     begin, end = month_bounds(month)
     until = min(now, end)
     times = None
-    if since is not None and (until - since).total_seconds() >= _LEAST_SECONDS:
+    if now >= end:
+        # What is over is not made more by what nobody wrote down.
+        times = 1.0
+    elif since is not None and (until - since).total_seconds() >= _LEAST_SECONDS:
         # Before the first record nothing is known: the month is taken to be as what came after it.
         times = (end - begin) / (until - since)
     later = None
@@ -96,6 +99,9 @@ def month_bounds(month: str) -> tuple[datetime, datetime]:
         ValueError: it is no month such as ``2026-11``.
     """
     begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=timezone.utc)
+    # Records are found by this name: without its zero there would be none.
+    if month != month_of(begin.date()):
+        raise ValueError(f"{month!r} is not written as {month_of(begin.date())!r}")
     return begin, (begin + timedelta(days=31)).replace(day=1)
 
 

@@ -77,5 +77,13 @@ def _sentences(spending: Spending, budget: float | None, currency: Currency) -> 
             f"{shown(spending.month_bill, currency)}"
         )
     if budget is not None:
-        over = "exceeded, now or by then" if is_over(spending, budget) else "kept to"
-        yield f"budget: {currency.code} {currency.shown(budget)}, {over}"
+        yield f"budget: {currency.code} {currency.shown(budget)}, {_kept(spending, budget)}"
+
+
+def _kept(spending: Spending, budget: float) -> str:
+    if is_over(spending, budget):
+        return "exceeded, now or by then"
+    if not spending.bill.complete:
+        missing = ", ".join(spending.bill.missing)
+        return f"and whether it is kept to nobody knows without a price for {missing}"
+    return "kept to"

@@ -75,6 +75,14 @@ def test_a_month_that_is_over_is_what_it_was() -> None:
     assert found.month_bill.dollars == pytest.approx(found.bill.dollars)
 
 
+def test_a_month_that_is_over_is_not_made_more_by_days_without_records() -> None:
+    late = record("a", row("dynamodb.PutItem", "results", 1e6), since=FIRST + timedelta(days=20))
+    found = spending("2026-11", [late], BOOK, "us-east-1", now=FIRST + timedelta(days=60))
+    assert found.month_bill is not None
+    assert found.month_bill.dollars == found.bill.dollars == pytest.approx(0.625)
+    assert not is_over(found, 1.0)
+
+
 def test_what_began_within_the_month_is_scaled_from_there() -> None:
     late = record("a", row("dynamodb.PutItem", "results", 1e6), since=FIRST + timedelta(days=20))
     found = spending("2026-11", [late], BOOK, "us-east-1", now=FIRST + timedelta(days=25))
@@ -128,7 +136,14 @@ def test_a_region_without_prices_is_said_to_have_none() -> None:
     assert "no price" in next(text_lines(spending_sections(found)))
 
 
-@pytest.mark.parametrize("month", ["2026", "2026-13", "November", "2026-11-01"])
+def test_of_a_budget_without_prices_nothing_is_promised() -> None:
+    found = of(FIRST + timedelta(days=15), region="eu-west-1")
+    text = "\n".join(text_lines(spending_sections(found, budget=1.0)))
+    assert "kept to nobody knows without a price for" in text
+    assert "1.00, kept to" not in text
+
+
+@pytest.mark.parametrize("month", ["2026", "2026-13", "November", "2026-11-01", "2026-1"])
 def test_what_is_no_month(month: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         month_bounds(month)
