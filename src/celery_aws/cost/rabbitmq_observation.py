@@ -75,10 +75,12 @@ def rabbitmq_observation(
     consumed = [queue for queue in lasting if queue.get("consumers")]
     seen: dict[str, Any] = {"tasks": tasks * month_factor(seconds)}
     if consumed:
-        seen["queues"] = float(len(consumed))
-        seen["workers"] = float(max(int(queue["consumers"]) for queue in consumed))
+        consumers = [int(queue["consumers"]) for queue in consumed]
+        seen["workers"] = float(max(consumers))
+        # What is paid is each consumer's poll: both together are as many as there are.
+        seen["queues"] = sum(consumers) / max(consumers)
     remarks = (
-        "Each worker is taken to consume every queue that has a consumer.",
+        "Workers are taken to be as many as the busiest queue has consumers: say --workers if more.",
         "RabbitMQ does not tell of results: say --results-share yourself.",
     )
     return Observation(source=source, seconds=seconds, workload=seen, remarks=remarks)

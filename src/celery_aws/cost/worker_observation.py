@@ -17,6 +17,9 @@ from celery_aws.errors import NotObservedError
 #: Section of ``inspect stats``, as :mod:`celery_aws.broker.usage_report` names it.
 _SECTION: Final = "aws"
 
+#: How much older than the sample a worker may be that began in it: the time for answers.
+_AGE_SLACK_SECONDS: Final = 5.0
+
 _DELETES: Final = ("DeleteMessage", "DeleteMessageBatch")
 
 _REMARK: Final = (
@@ -49,19 +52,36 @@ def observe_workers(
     before, began = inspect.stats() or {}, clock.monotonic()
     clock.sleep(seconds)
     after, ended = inspect.stats() or {}, clock.monotonic()
-    queues = {queue["name"] for each in (inspect.active_queues() or {}).values() for queue in each}
+    consumed = inspect.active_queues() or {}
     return worker_observation(
-        before, after, queues=len(queues), seconds=ended - began, results_table=results_table
+        before,
+        after,
+        queues={node: len(queues) for node, queues in consumed.items()},
+        seconds=ended - began,
+        results_table=results_table,
     )
 
 
 def worker_observation(
-    before: Replies, after: Replies, *, queues: int, seconds: float, results_table: str | None
+    before: Replies,
+    after: Replies,
+    *,
+    queues: Mapping[str, int],
+    seconds: float,
+    results_table: str | None,
 ) -> Observation:
     """Return what two answers say.
 
+    Args:
+        before: the first ones.
+        after: the second ones.
+        queues: how many each worker consumes.
+        seconds: between both.
+        results_table: where results are stored; None if not in DynamoDB.
+
     Raises:
-        NotObservedError: no worker with a meter answered, or no task began.
+        NotObservedError: no worker with a meter answered, one answered the second question only, or
+            no task began.
     """
     metered = {node: told for node, told in after.items() if _SECTION in told}
     if not metered:
@@ -71,6 +91,8 @@ def worker_observation(
         earlier = before.get(node, {})
         # A worker that was started again counts anew.
         same = earlier.get("pid") == told.get("pid")
+        if not earlier:
+            _check_young(node, told, seconds)
         used += _usage(told).since(_usage(earlier)) if same else _usage(told)
         tasks += _tasks(told) - (_tasks(earlier) if same else 0)
     if tasks <= 0:
@@ -81,7 +103,8 @@ def worker_observation(
     seen: dict[str, Any] = {
         "tasks": tasks * times,
         "workers": float(len(metered)),
-        "queues": float(max(1, queues)),
+        # On average: what is paid is each worker's poll of each of its own.
+        "queues": max(1.0, sum(map(int, queues.values())) / max(1, len(queues))),
         "busy_share": _busy_share(used, tasks),
     }
     if results_table is not None:
@@ -94,6 +117,18 @@ def worker_observation(
         items=usage_items(used, times=times),
         remarks=(_REMARK,),
     )
+
+
+def _check_young(node: str, told: Mapping[str, Any], seconds: float) -> None:
+    """Raise if a worker ran before the first question, and did not answer it.
+
+    All that it ever did would be taken for what it did in between.
+    """
+    age = told.get("uptime")
+    if isinstance(age, (int, float)) and age > seconds + _AGE_SLACK_SECONDS:
+        raise NotObservedError(
+            f"{node} did not answer the first question: raise --timeout, and observe it again"
+        )
 
 
 def _usage(told: Mapping[str, Any]) -> RequestUsage:

@@ -30,7 +30,7 @@ def worker(pid: int, tasks: int, *rows: UsageRow) -> dict[str, Any]:
 
 
 def observe(before: dict[str, Any], after: dict[str, Any], **changes: Any) -> Observation:
-    options = {"queues": 2, "seconds": 60.0, "results_table": "results"}
+    options = {"queues": {"a": 2}, "seconds": 60.0, "results_table": "results"}
     return worker_observation(before, after, **{**options, **changes})
 
 
@@ -71,6 +71,21 @@ def test_a_worker_that_was_started_again_counts_from_its_start() -> None:
     assert found.workload["tasks"] == 60 * TIMES
     (item,) = found.items
     assert item.quantity.amount == pytest.approx(30 * TIMES)
+
+
+def test_a_worker_that_missed_the_first_question_is_not_taken_for_a_new_one() -> None:
+    old = worker(1, 5_000_000) | {"uptime": 86_400}
+    with pytest.raises(NotObservedError, match="b did not answer the first question"):
+        observe({"a": worker(2, 0)}, {"a": worker(2, 10), "b": old})
+    young = worker(3, 30) | {"uptime": 42}
+    assert observe({}, {"b": young}).workload["tasks"] == 30 * TIMES
+
+
+def test_workers_of_different_queues_do_not_consume_all_of_them() -> None:
+    after = {name: worker(number, 10) for number, name in enumerate("abcd")}
+    found = observe({}, after, queues={"a": 1, "b": 1, "c": 1, "d": 3}).workload
+    # Six polls, and not four times as many as there are names.
+    assert found["workers"] * found["queues"] == 6
 
 
 def test_without_a_results_table_of_ours_nothing_is_said_of_results() -> None:
@@ -127,7 +142,7 @@ def test_rabbitmq_by_its_counters() -> None:
         queue("reply", 100, exclusive=True, consumers=1),
     ]
     found = rabbitmq_observation(before, after, source="q", seconds=60)
-    assert found.workload == {"tasks": 40 * TIMES, "queues": 2.0, "workers": 3.0}
+    assert found.workload == {"tasks": 40 * TIMES, "queues": pytest.approx(5 / 3), "workers": 3.0}
 
 
 def test_a_rabbitmq_that_tells_nothing() -> None:
