@@ -36,6 +36,7 @@ from celery_aws.core.usage_records import (
 )
 from celery_aws.deployment import is_ours
 from celery_aws.errors import AwsError
+from celery_aws.process import PerProcess
 from celery_aws.table.usage import UsageLog
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ LOOK_SECONDS: Final = 5.0
 _ID_CHARACTERS: Final = 16
 
 _CLOCK: Final = SystemClock()
+_NOTHING: Final = RequestUsage()
+
+#: Nodes whose requests this process has written down.
+_recorded: PerProcess[str, list[str]] = PerProcess()
 
 
 def usage_so_far() -> RequestUsage:
@@ -64,6 +69,7 @@ class UsageRecorder(BackgroundThread):
         log: where.
         node: name of the worker.
         usage: says what was asked since the process began.
+        since: what of it is not this worker's, because another one has written it down.
         has_ended: says whether the worker is no more, though its process may go on.
         clock: says when.
     """
@@ -74,6 +80,7 @@ class UsageRecorder(BackgroundThread):
         node: str,
         *,
         usage: Callable[[], RequestUsage] = usage_so_far,
+        since: RequestUsage = _NOTHING,
         has_ended: Callable[[], bool] = lambda: False,
         clock: Clock = _CLOCK,
     ) -> None:
@@ -86,10 +93,10 @@ class UsageRecorder(BackgroundThread):
         self._process = uuid.uuid4().hex[:_ID_CHARACTERS]
         self._changed = threading.Condition()
         self._began = clock.monotonic()
-        self._written = RequestUsage()
+        self._written = since
         self._written_at = self._began
         self._failing = False
-        self._begin_day(clock.now(), RequestUsage())
+        self._begin_day(clock.now(), since)
 
     def run(self) -> None:
         """Write until stopped, and once more then."""
@@ -106,7 +113,8 @@ class UsageRecorder(BackgroundThread):
         seconds = self._clock.monotonic() - self._written_at
         if (over and unwritten) or is_due(unwritten, seconds):
             self._write(usage)
-        if over:
+        # What could not be written at the end of a day is tried again, as that day's.
+        if over and not (unwritten and self._failing):
             self._begin_day(now, usage)
 
     def wake(self) -> None:
@@ -162,7 +170,11 @@ def start(worker: WorkerView, options: BrokerOptions) -> None:
     log = _log_of(worker.app, options) if options.record_usage else None
     if log is None:
         return
-    recorder = UsageRecorder(log, worker.node, has_ended=lambda: worker.has_ended)
+    recorded = _recorded.get("nodes", list)
+    # The meter is the process's: what an earlier worker of it asked is in that one's records.
+    since = usage_so_far() if recorded else _NOTHING
+    recorded.append(worker.node)
+    recorder = UsageRecorder(log, worker.node, since=since, has_ended=lambda: worker.has_ended)
     atexit.register(recorder.stop, LAST_RECORD_SECONDS)
     recorder.start()
 

@@ -13,6 +13,7 @@ from celery_aws.cost import recording
 from celery_aws.cost.recording import UsageRecorder
 from celery_aws.errors import AccessDeniedError
 from celery_aws.names import TableName
+from celery_aws.process import PerProcess
 from celery_aws.table.coordination import SPEC, CoordinationTable
 from celery_aws.table.usage import UsageLog
 from celery_aws.testing.clock import FakeClock
@@ -175,6 +176,51 @@ def test_what_was_refused_is_in_the_next_record(caplog: pytest.LogCaptureFixture
     assert worker.records() == {}
     worker.work(900, 5_000)
     assert worker.records() == {7: 10_000}
+
+
+def test_what_was_refused_at_the_end_of_a_day_is_written_later() -> None:
+    worker = Worker(start=datetime(2026, 11, 30, 23, 50, tzinfo=timezone.utc))
+    worker.tables.fail_next("PutItem", AccessDeniedError("not you", operation="PutItem"))
+    worker.work(601, 5_000)
+    worker.work(900, 5_000)
+    worker.work(900, 5_000)
+    worker.work(900, 5_000)
+    assert worker.records("2026-11") == {30: 10_000}
+    assert worker.records("2026-12") == {1: 10_000}
+
+
+def test_a_second_worker_of_a_process_does_not_count_the_first_ones_requests_again() -> None:
+    worker = Worker()
+    worker.work(900, 5_000)
+    worker.ended = True
+    worker.recorder.run()
+    second = UsageRecorder(
+        worker.log, "celery@b", usage=worker.usage, since=worker.usage(), clock=worker.clock
+    )
+    worker.asked += 4_000
+    worker.clock.advance(900)
+    second.turn()
+    assert sorted(each.usage.requests for each in worker.log.month("2026-11")) == [4_000, 5_000]
+
+
+def test_each_worker_but_the_first_of_a_process_begins_with_what_was_asked_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = RequestUsage(
+        rows=(UsageRow(service="sqs", operation="SendMessage", requests=3, units=3.0),)
+    )
+    began: list[RequestUsage] = []
+    monkeypatch.setattr(UsageRecorder, "start", lambda self: began.append(self._before_day))
+    monkeypatch.setattr("atexit.register", lambda *_: None)
+    monkeypatch.setattr(recording, "usage_so_far", lambda: asked)
+    monkeypatch.setattr(recording, "_recorded", PerProcess())
+    app = Celery("shop", set_as_current=False, broker="aws+sqs://KEY:secret@localhost:1")
+    app.conf.broker_transport_options = {"region": "eu-west-1"}
+    worker: Any = OnItsBroker(app)
+    for _ in range(2):
+        recording.start(worker, parse_broker_options(app.conf.broker_transport_options))
+    assert began == [RequestUsage(), asked]
+    app.close()
 
 
 def test_a_record_of_a_later_version_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
