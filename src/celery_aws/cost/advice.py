@@ -14,13 +14,13 @@ WORTH_DOLLARS = 1.0
 
 
 def sqs_is_it(comparison: Comparison) -> bool:
-    """Tell whether the cheapest sensible pair is on SQS, or as good as it."""
-    cheapest = comparison.cheapest
-    if cheapest is None or not comparison.ours.sensible:
+    """Tell whether the cheapest sensible pair is on SQS, or one on SQS as good as it."""
+    cheapest, on_queues = comparison.cheapest, _cheapest_on_queues(comparison)
+    if cheapest is None or on_queues is None or not comparison.ours.sensible:
         return False
     if not comparison.ours.bill.complete:
         return cheapest.broker.is_queue
-    return cheapest.broker.is_queue or _saved(comparison.ours, cheapest) < WORTH_DOLLARS
+    return _saved(on_queues, cheapest) < WORTH_DOLLARS
 
 
 def verdict(comparison: Comparison, currency: Currency = DOLLARS) -> str:
@@ -41,15 +41,17 @@ def verdict(comparison: Comparison, currency: Currency = DOLLARS) -> str:
             f"Whether SQS is it cannot be said without a price for {missing}. "
             f"Of what has one: {_take(cheapest, currency)}"
         )
+    # Not what this package has by default: dear results would be laid to SQS's account.
+    one = _cheapest_on_queues(comparison) or ours
     return (
-        f"SQS is not it by its price: {ours.title} costs {currency.code} "
-        f"{currency.shown(_saved(ours, cheapest))} a month more than {cheapest.title}."
+        f"SQS is not it by its price: {one.title} costs {currency.code} "
+        f"{currency.shown(_saved(one, cheapest))} a month more than {cheapest.title}."
     )
 
 
 def _for_sqs(comparison: Comparison, cheapest: Pair, currency: Currency) -> str:
     # Of something else that is cheaper by cents nobody is to be told to take it.
-    taken = cheapest if cheapest.broker.is_queue else comparison.ours
+    taken = _cheapest_on_queues(comparison) or cheapest
     other = next((pair for pair in comparison.pairs if _is_alternative(pair)), None)
     if other is None:
         return f"SQS is it: {_take(taken, currency)}"
@@ -128,7 +130,12 @@ def used_prices(comparison: Comparison) -> tuple[Price, ...]:
 
 
 def crossing_sentence(crossing: Crossing) -> str:
-    """Return where another pair is cheaper than ours."""
+    """Return where another pair is cheaper than ours, and what speaks against that."""
+    against = "; ".join(crossing.other.objections)
+    return f"{_crossed(crossing)} (it {against})" if against else _crossed(crossing)
+
+
+def _crossed(crossing: Crossing) -> str:
     point, other = crossing.point, crossing.other.title
     if point.at is None:
         return (
@@ -148,6 +155,11 @@ def _take(pair: Pair, currency: Currency) -> str:
 
 def _saved(one: Pair, other: Pair) -> float:
     return one.bill.dollars - other.bill.dollars
+
+
+def _cheapest_on_queues(comparison: Comparison) -> Pair | None:
+    pairs = comparison.pairs
+    return next((pair for pair in pairs if pair.sensible and pair.broker.is_queue), None)
 
 
 def _is_alternative(pair: Pair) -> bool:

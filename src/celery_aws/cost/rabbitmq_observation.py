@@ -80,7 +80,7 @@ def rabbitmq_observation(
         # What is paid is each consumer's poll: both together are as many as there are.
         seen["queues"] = sum(consumers) / max(consumers)
     remarks = (
-        "Workers are taken to be as many as the busiest queue has consumers: say --workers if more.",
+        "As many workers are taken as the busiest queue has consumers: say --workers if more.",
         "RabbitMQ does not tell of results: say --results-share yourself.",
     )
     return Observation(source=source, seconds=seconds, workload=seen, remarks=remarks)

@@ -168,8 +168,10 @@ def _made_of(comparison: Comparison, currency: Currency, *, all_lines: bool) -> 
             if each.bill.lines:
                 yield _lines(each.offer.title, each.bill, currency)
         return
-    others = (each.other for each in comparison.crossings)
-    for pair in (comparison.ours, *list(others)[:1]):
+    others = sorted(
+        (each.other for each in comparison.crossings), key=lambda pair: not pair.sensible
+    )
+    for pair in (comparison.ours, *others[:1]):
         yield _lines(pair.title, pair.bill, currency)
 
 

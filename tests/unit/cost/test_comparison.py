@@ -280,6 +280,48 @@ def test_stock_lacks_what_it_lacks() -> None:
     assert stock.sensible
 
 
+def test_messages_larger_than_sqs_takes_go_through_s3() -> None:
+    found = compare(tasks=1e6, payload_bytes=2e6, results_share=0)
+    billed = {line.item.what: line.item.quantity.amount for line in found.ours.bill.lines}
+    assert billed["sends"] == billed["receives"] == 1e6
+    assert billed["large messages, written"] == billed["large messages, read"] == 1e6
+    assert "cannot send messages so large" in found.stock.objections
+    whole = compare(tasks=1e6, payload_bytes=700_000, results_share=0)
+    assert "large messages, read" not in {line.item.what for line in whole.ours.bill.lines}
+    assert "cannot send messages so large" in whole.stock.objections
+
+
+def test_results_larger_than_an_item_are_not_for_celerys_own_backend() -> None:
+    (stock,) = (
+        each
+        for each in stores(Workload(tasks=1, result_bytes=5e5))
+        if each.name == "stock-dynamodb"
+    )
+    assert stock.objections == ("cannot store results so large",)
+
+
+def test_what_results_cost_is_not_laid_to_the_account_of_sqs() -> None:
+    found = compare(tasks=1e5, result_bytes=3e5, network="endpoints")
+    assert found.cheapest is not None
+    assert found.cheapest.store is not None
+    assert found.cheapest.store.name == "s3"
+    on_queues = next(pair for pair in found.pairs if pair.sensible and pair.broker.is_queue)
+    more = on_queues.bill.dollars - found.cheapest.bill.dollars
+    assert more < found.ours.bill.dollars - found.cheapest.bill.dollars - 10
+    assert verdict(found) == (
+        f"SQS is not it by its price: {on_queues.title} costs USD {more:,.2f} a month more than "
+        f"{found.cheapest.title}."
+    )
+
+
+def test_what_nothing_speaks_to_is_told_with_what_is_against_it() -> None:
+    sentences = [crossing_sentence(each) for each in compare(tasks=1e6).crossings]
+    assert any(
+        "serverless" in each and "(it speaks Redis Cluster only" in each for each in sentences
+    )
+    assert not any("one node" in each and "(it" in each for each in sentences)
+
+
 def test_every_copy_of_a_broadcast_is_paid_on_sqs() -> None:
     quiet = compare(workers=50)
     found = compare(workers=50, broadcasts=100_000)
