@@ -20,12 +20,14 @@ from celery_aws.cost.nodes import (
 from celery_aws.cost.queue_broker import QueueKind, queue_items, stock_items
 from celery_aws.cost.request_rates import LEAST_START_MS, OURS, STOCK, RequestRates
 from celery_aws.cost.result_stores import (
+    RESULT_ITEM_BYTES,
     provisioned_items,
     s3_items,
     stock_table_items,
     table_items,
 )
 from celery_aws.cost.workload import Workload
+from celery_aws.limits import DYNAMODB_ITEM_BYTES, SQS_MESSAGE_BYTES
 
 #: Priorities that Celery can tell apart on SQS and Redis.
 MOST_PRIORITIES: Final = 10
@@ -109,6 +111,7 @@ def stores(workload: Workload) -> tuple[Offer, ...]:
             name=STOCK_RESULTS,
             title="DynamoDB, on demand, Celery's own backend",
             items=stock_table_items(workload),
+            objections=tuple(_stock_table_objections(workload)),
         ),
         Offer(name="s3", title="S3, Celery's own backend", items=s3_items(workload)),
         Offer(name="rds-postgresql", title="RDS PostgreSQL", items=rds_items(workload)),
@@ -132,7 +135,7 @@ def _queue(workload: Workload, kind: QueueKind, rates: RequestRates) -> Offer:
     return Offer(
         name=f"sqs-{kind.value}",
         title=f"SQS {_KINDS[kind]}, celery-aws",
-        items=(*items, *network_items(workload, items, workload.message_bytes)),
+        items=(*items, *network_items(workload, items, workload.queue_bytes)),
         objections=tuple(_queue_objections(workload)),
         is_queue=True,
     )
@@ -173,6 +176,13 @@ def _stock_objections(workload: Workload) -> Iterator[str]:
         yield "has no priorities"
     if workload.broadcasts:
         yield "has no broadcasts"
+    if workload.stock_message_bytes > SQS_MESSAGE_BYTES:
+        yield "cannot send messages so large"
+
+
+def _stock_table_objections(workload: Workload) -> Iterator[str]:
+    if workload.results and workload.result_bytes + RESULT_ITEM_BYTES > DYNAMODB_ITEM_BYTES:
+        yield "cannot store results so large"
 
 
 def _node_objections(workload: Workload) -> Iterator[str]:

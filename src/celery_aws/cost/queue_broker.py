@@ -35,7 +35,11 @@ def queue_items(
     workload: Workload, kind: QueueKind, rates: RequestRates = OURS
 ) -> tuple[Item, ...]:
     """Return what this package's transport uses, remote control and monitors included."""
-    items = list(_task_items(workload, kind, rates, workload.message_bytes))
+    items = list(_task_items(workload, kind, rates, workload.queue_bytes))
+    if workload.by_bucket:
+        # Each is written and read once; that it is deleted is free.
+        items.append(_requests("large messages, written", "s3.put", workload.tasks))
+        items.append(_requests("large messages, read", "s3.get", workload.tasks))
     extensions = workload.tasks * (workload.task_seconds // LEASE_SECONDS)
     items += _of_queue("extensions of leases", kind, extensions)
     items += _coordination(workload)

@@ -32,6 +32,7 @@ from celery_aws.cost.workload_fields import (
     Zones,
 )
 from celery_aws.errors import ConfigurationError
+from celery_aws.limits import SQS_MESSAGE_BYTES
 
 #: Bytes of a task's headers and properties around its arguments, and the most that the
 #: representation of the arguments among them takes. Measured: a task with one text argument of 0
@@ -115,6 +116,16 @@ class Workload:
         """Bytes of a task's message as this package sends it."""
         shown = min(self.payload_bytes, REPRESENTATION_BYTES)
         return float(HEADERS_BYTES + shown + self.payload_bytes)
+
+    @property
+    def by_bucket(self) -> bool:
+        """True if messages are larger than SQS takes: their bodies go through S3 then."""
+        return self.message_bytes > SQS_MESSAGE_BYTES
+
+    @property
+    def queue_bytes(self) -> float:
+        """Bytes of what this package sends to SQS for a task."""
+        return float(HEADERS_BYTES) if self.by_bucket else self.message_bytes
 
     @property
     def stock_message_bytes(self) -> float:
