@@ -90,6 +90,9 @@ def _price(
     )
     _check_units(question, dimensions)
     tiers = _tiers(dimensions, question.per)
+    # All that is asked for is paid: what costs nothing is an allowance's own product.
+    if not any(tier.dollars for tier in tiers):
+        raise _UnusableError("it costs nothing")
     if skip_free_tier and len(tiers) > 1 and tiers[0].dollars == 0:
         tiers = (Tier(0.0, tiers[1].dollars), *tiers[2:])
     published = date.fromisoformat(str(product["publicationDate"])[:10])

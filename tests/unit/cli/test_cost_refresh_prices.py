@@ -111,3 +111,16 @@ def test_nothing_is_written_where_aws_refuses(file: Path, monkeypatch: pytest.Mo
     assert ended.exit_code == 1
     assert "nothing was written" in ended.stderr
     assert not file.exists()
+
+
+def test_a_file_that_is_none_is_neither_taken_nor_overwritten(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    for arguments in (["refresh-prices", "--region", "us-east-1"], ["compare"]):
+        ended = cost(*arguments)
+        assert ended.exit_code == 2
+        # What it says is of use: the file is in the way of its own renewal.
+        assert "Remove it, and make it again" in ended.stderr
+    assert file.read_text() == "mine"
+    file.unlink()
+    assert cost("refresh-prices", "--region", "us-east-1").exit_code == 0

@@ -57,6 +57,10 @@ UNUSABLE = {
         each_dimension(lambda each: each.update(pricePerUnit={"CNY": "1.0"})),
         "its price is in CNY",
     ),
+    "a price of nothing": (
+        each_dimension(lambda each: each.update(pricePerUnit={"USD": "0.0000000000"})),
+        "it costs nothing",
+    ),
     "a gap": (each_dimension(lambda each: each.update(endRange="7")), "tiers have a gap"),
     "no number": (
         each_dimension(lambda each: each.update(pricePerUnit={"USD": "free"})),
