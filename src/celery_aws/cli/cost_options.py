@@ -39,7 +39,7 @@ def money_options(command: Command) -> Command:
     """Add options from which :func:`given_currency` makes a currency."""
     command = click.option(
         "--rate",
-        type=click.FloatRange(min=0, min_open=True),
+        type=click.FloatRange(min=1e-9, max=1e9),
         help="How much of --currency a dollar is.",
     )(command)
     return click.option(

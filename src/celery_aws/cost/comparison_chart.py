@@ -5,6 +5,7 @@ from math import ceil, floor, log10
 from celery_aws.cost.chart import Chart, Curve, Mark
 from celery_aws.cost.comparison import Comparer, Comparison, Pair
 from celery_aws.cost.money import DOLLARS, Currency
+from celery_aws.cost.workload_fields import MOST_AMOUNT
 
 #: Powers of ten that are shown at least, to both sides of what was asked for.
 _AROUND = 2
@@ -36,6 +37,6 @@ def comparison_chart(
         ],
         marks=[Mark(tasks=at, cost=ours.cost(at)) for at in points],
         first=10.0 ** (floor(middle) - _AROUND),
-        last=10.0 ** (ceil(middle) + _AROUND),
+        last=min(MOST_AMOUNT, 10.0 ** (ceil(middle) + _AROUND)),
         least=10.0 ** floor(log10(currency.amount(0.1))),
     )

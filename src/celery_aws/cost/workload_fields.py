@@ -1,13 +1,16 @@
 """The types of a workload's facts: each says to pydantic and to people what it takes."""
 
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
 from celery_aws.config.fields import whole_number
 from celery_aws.config.parsing import Allowed
 from celery_aws.core.prices import MONTH_HOURS
+
+#: The most of anything: more than that is a slip of somebody's pen.
+MOST_AMOUNT: Final = 1e15
 
 
 class NetworkPath(Enum):
@@ -34,7 +37,7 @@ def _amount(what: str) -> Any:
     return Annotated[
         float,
         BeforeValidator(_number),
-        Field(ge=0, le=1e15, allow_inf_nan=False),
+        Field(ge=0, le=MOST_AMOUNT, allow_inf_nan=False),
         Allowed(f"a number of at least 0 ({what})"),
     ]
 

@@ -45,7 +45,7 @@ def test_what_makes_no_sense_is_a_wrong_usage() -> None:
         assert ended.exit_code == 2, arguments
         assert ended.stdout == ""
     assert compare("--currency", "JPY").exit_code == 2
-    for rate in ("nan", "inf", "0", "-1"):
+    for rate in ("nan", "inf", "0", "-1", "1e308", "1e-320"):
         assert compare("--currency", "JPY", "--rate", rate).exit_code == 2, rate
     assert compare("--json", "--markdown").exit_code == 2
 
@@ -83,6 +83,9 @@ def test_a_chart(tmp_path: Path) -> None:
     path = tmp_path / "cost.svg"
     assert compare("--tasks", "1e6", "--chart", str(path)).exit_code == 0
     assert path.read_text().startswith("<svg ")
+    for tasks in ("0", "0.4", "1e15"):
+        ended = compare("--tasks", tasks, "--chart", str(path))
+        assert ended.exit_code == 0, (tasks, ended.output)
     ended = compare("--tasks", "1e6", "--chart", str(tmp_path / "none" / "cost.svg"))
     assert ended.exit_code == 2
     assert "cannot be written" in ended.stderr
