@@ -59,8 +59,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 #: In which they are run.
 _ORDER = ("run", "status", "verify", "rollback")
 
-#: The local AWS tells who may not list a bucket, too, that an object is missing; and what was used is
-#: asked for only where there is a monthly budget, by the doctor.
+#: The local AWS tells who may not list a bucket, too, that an object is missing; and what was used
+#: is asked for only where there is a monthly budget, by the doctor.
 IDLE_HERE = {"MissLargeMessages", "MissLargeResults", "ReadUsage"}
 
 
