@@ -105,9 +105,9 @@ def test_simulated(shop: Shop, role: Role) -> None:
     assert "simulation" in how
 
 
-#: The first by its condition alone, which the local AWS's simulation does not hear of. Of the
+#: The first two by their conditions alone, of which the local AWS's simulation does not hear. Of the
 #: others a call is tried too, and the local AWS tells everybody what is not there.
-ALIKE = {"CountParkedTasks", "MissLargeMessages", "MissLargeResults"}
+ALIKE = {"CountParkedTasks", "ReadUsage", "MissLargeMessages", "MissLargeResults"}
 
 #: The same of a migrator, who may do as much with other items of the coordination table.
 ALIKE_OF_MIGRATORS = {"CommandWorkers", "FindClaimedTasks", "KnowCopies", "KnowRevoked"}

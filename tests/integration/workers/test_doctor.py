@@ -5,10 +5,11 @@ import pytest
 from celery_aws import create_table
 from celery_aws.doctor import diagnose
 from tests.integration.workers.conftest import PATIENCE_SECONDS, Project
+from tests.lonely_apps import lonely
 
 
 def found(project: Project) -> list[str]:
-    return [finding.id for finding in diagnose(project.client()).findings]
+    return [finding.id for finding in diagnose(lonely(project.client())).findings]
 
 
 @pytest.mark.worker
