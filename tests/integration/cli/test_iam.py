@@ -105,7 +105,7 @@ def test_simulated(shop: Shop, role: Role) -> None:
     assert "simulation" in how
 
 
-#: The first two by their conditions alone, of which the local AWS's simulation does not hear. Of the
+#: The first two by their conditions alone, of which the local AWS simulates nothing. Of the
 #: others a call is tried too, and the local AWS tells everybody what is not there.
 ALIKE = {"CountParkedTasks", "ReadUsage", "MissLargeMessages", "MissLargeResults"}
 
