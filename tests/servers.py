@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
             try:
                 yield RedisServer(port=port, pid=pid)
             finally:
-                _let_results_go()
+                _let_results_go(port)
 
 
 @contextmanager
@@ -136,19 +137,28 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
-def _let_results_go() -> None:
+def _let_results_go(port: int) -> None:
     """Let results that are deleted later not say goodbye to a Redis that is gone by then.
 
     They would try for 20 s, in whichever test the garbage is collected.
+
+    Args:
+        port: where the Redis listens, still.
     """
     redis_backend = sys.modules.get("celery.backends.redis")
-    if redis_backend is not None:
-        # Not by isinstance, which asks lazy objects what they are.
-        consumers = (
-            each for each in gc.get_objects() if type(each) is redis_backend.ResultConsumer
-        )
-        for consumer in consumers:
-            consumer.subscribed_to.clear()
+    if redis_backend is None:
+        return
+    # Not by isinstance, which asks lazy objects what they are.
+    for each in gc.get_objects():
+        if type(each) is redis_backend.ResultConsumer and _port_of(each) == port:
+            each.stop()
+            # Asked for by Celery before it says goodbye.
+            each._pubsub = None
+
+
+def _port_of(consumer: Any) -> int | None:
+    found = consumer.backend.connparams.get("port")
+    return None if found is None else int(found)
 
 
 def _program(path: str | None, name: str) -> str:
