@@ -86,9 +86,8 @@ test-policies: .venv/.dev redis ## Run the tests of workers with generated IAM p
 # -s: its summaries are there to be read while it runs.
 soak: .venv/.dev servers ## Kill workers and migrations 2,000 times, 160 min (CELERY_AWS_SOAK_ROUNDS=10: 9 min)
 	$(BIN)/python -m pytest -m soak -s tests/simulation
-	$(BIN)/python -m pytest -m soak -s tests/integration/workers
-	$(BIN)/python -m pytest -m soak -s tests/integration/migrate
 	$(BIN)/python -m pytest -m soak -s tests/integration/workers tests/integration/health
+	$(BIN)/python -m pytest -m soak -s tests/integration/migrate
 	CELERY_AWS_SOAK=1 $(BIN)/python -m pytest -s tests/integration/workers/test_faults.py
 
 # FILES="test_inspect.py test_group_chains.py" runs a part of it.

@@ -146,44 +146,6 @@ class ResultUnreadableError(CeleryAwsError):
         self.key = key
 
 
-class ProcessFailedError(CeleryAwsError):
-    """A process that was started for development or tests did not start, run or end as it should.
-
-    Attributes:
-        output: the last lines that it wrote, or an empty text.
-    """
-
-    def __init__(self, message: str, *, output: str = "") -> None:
-        super().__init__(f"{message}; its last output:\n{output}" if output else message)
-        self.output = output
-
-
-class BrokerLostError(CeleryAwsError, ConnectionError):
-    """The broker that is left did not answer; nothing is lost, and the next call may succeed."""
-
-
-class RunIsAliveError(CeleryAwsError):
-    """Another migration takes messages from the same broker; this one has taken none.
-
-    Attributes:
-        seconds_left: until its sign of life expires, if nobody renews it.
-    """
-
-    def __init__(self, message: str, *, seconds_left: float) -> None:
-        super().__init__(message)
-        self.seconds_left = seconds_left
-
-
-class WorkersAliveError(CeleryAwsError):
-    """Workers of the old broker are alive: what they hold was not taken.
-
-    Attributes:
-        names: of those that answered; others may be there, too.
-    """
-
-    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.names = tuple(names)
 class UnitsMixedError(CeleryAwsError, TypeError):
     """Amounts of different units meet, such as requests and hours: a bug, or a wrong price file.
 
@@ -228,6 +190,34 @@ class ProcessFailedError(CeleryAwsError):
     def __init__(self, message: str, *, output: str = "") -> None:
         super().__init__(f"{message}; its last output:\n{output}" if output else message)
         self.output = output
+
+
+class BrokerLostError(CeleryAwsError, ConnectionError):
+    """The broker that is left did not answer; nothing is lost, and the next call may succeed."""
+
+
+class RunIsAliveError(CeleryAwsError):
+    """Another migration takes messages from the same broker; this one has taken none.
+
+    Attributes:
+        seconds_left: until its sign of life expires, if nobody renews it.
+    """
+
+    def __init__(self, message: str, *, seconds_left: float) -> None:
+        super().__init__(message)
+        self.seconds_left = seconds_left
+
+
+class WorkersAliveError(CeleryAwsError):
+    """Workers of the old broker are alive: what they hold was not taken.
+
+    Attributes:
+        names: of those that answered; others may be there, too.
+    """
+
+    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class AwsError(CeleryAwsError):

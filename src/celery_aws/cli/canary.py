@@ -23,9 +23,9 @@ from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
 from celery_aws.core.canary import Flight, where_stuck
 from celery_aws.core.queue_depth import QueueDepth
-from celery_aws.deployment import result_backend_of
 from celery_aws.errors import AccessDeniedError, ConfigurationError
 from celery_aws.names import AmqpQueue
+from celery_aws.results import result_backend_of
 
 #: A message may ask for a result although those of its task are ignored: in Celery 5.7, not in 5.5.
 ASKS_FOR_RESULTS = hasattr(task, "get_actual_ignore_result")

@@ -14,10 +14,8 @@ import click
 
 from celery_aws.cli.app import celery_app
 from celery_aws.cli.broker import broker_of
-from celery_aws.deployment import is_ours, result_backend_of
-from celery_aws.results import DynamoDBBackend
 from celery_aws.deployment import is_ours
-from celery_aws.results import our_backend
+from celery_aws.results import our_backend, result_backend_of
 from celery_aws.results.table import create_table
 from celery_aws.table.coordination import CoordinationTable
 from celery_aws.table.creation import TableReport
@@ -39,7 +37,6 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> None:
     backend = result_backend_of(app)
     with _coordination_table(app) as coordination:
         # Without either, it is create_table that says what is wrong.
-        results = isinstance(backend, DynamoDBBackend) or coordination is None
         results = our_backend(app) is not None or coordination is None
         if results:
             _plan(f"results table of {backend.as_uri()}")

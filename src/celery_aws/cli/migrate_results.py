@@ -17,7 +17,6 @@ THREADS = 4
 
 
 def copy(
-    source: Any, target: Any, moving: Moving, *, chords: bool = False
     source: Any, target: Any, moving: Moving, *, chords: bool = False, back: bool = False
 ) -> dict[str, Any] | None:
     """Copy the results of one app to another, with a bar, and say how many.
@@ -27,7 +26,6 @@ def copy(
         target: the app whose result backend gets them.
         moving: how.
         chords: move those in flight, too.
-        chords: whether chords in flight are moved, too.
         back: whether it is the way back.
 
     Returns:
@@ -60,11 +58,9 @@ def copy(
 
 
 def _tell(tally: ResultTally) -> None:
-    moved = f"{tally.chords} chords moved, " if tally.chords else ""
     click.echo(
         f"results: {tally.copied} copied, {tally.groups} groups, {tally.kept} kept as they were, "
         f"{tally.expired} expired, {tally.chords} chords moved, {tally.chords_left} left, "
-        f"{tally.expired} expired, {moved}{tally.chords_left} chords left, "
         f"{len(tally.unreadable)} unreadable"
     )
     for key in tally.unreadable:

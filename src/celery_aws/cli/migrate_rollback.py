@@ -45,8 +45,6 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
             ended = move_messages(crossing, moving, old.journal, tally)
             # Also when somebody stopped it: the exit code says whether all of it is back.
             rest = rest_of(crossing)
-            rest = rest_of(crossing)
-            left = rest.waiting + rest.claimed if ended else 0
         if moving.results and ended:
             results = copy(app, old_app, moving, back=True)
     finally:
@@ -55,7 +53,8 @@ def command(ctx: click.Context, *, old: OldSide, moving: Moving) -> None:
         elif moving.messages:
             tell(crossing, tally, old.journal)
     _tell_rest(rest)
-    ctx.exit(exit_code(crossing, tally, ended=ended) or int(bool(rest.waiting or rest.held)))
+    left = rest.waiting or rest.held or rest.claimed
+    ctx.exit(exit_code(crossing, tally, ended=ended) or int(bool(left)))
 
 
 def _tell_rest(rest: Rest) -> None:
@@ -63,6 +62,12 @@ def _tell_rest(rest: Rest) -> None:
         click.echo(
             f"{rest.waiting} message(s) are on SQS still: delayed, or due in a moment, or new. Run "
             "it again, or with --follow",
+            err=True,
+        )
+    if rest.claimed:
+        click.echo(
+            f"{rest.claimed} parked message(s) are claimed by a rollback that did not end: run it "
+            "again for those",
             err=True,
         )
     if rest.held:

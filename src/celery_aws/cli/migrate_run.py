@@ -54,8 +54,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     is_flag=True,
     help="Move chords in flight from Redis, too, so that they end without it. Refused while there "
     "are workers that do not look at both sides; without it they end where they began.",
-    help="Move chords in flight, too; else they end where they are. Only once no worker is left "
-    "that does not have celery_aws.migrate:ResultBackend.",
 )
 @click.pass_context
 def command(
@@ -83,7 +81,6 @@ def command(
     """
     if chords and not moving.results:
         raise click.UsageError("--chords moves results: leave out --no-results")
-        raise click.UsageError("--chords is about results: leave out --no-results")
     app, old_app = celery_app(ctx), old.app()
     crossing = _crossing(
         app,
@@ -113,7 +110,6 @@ def command(
     if moving.messages:
         tell_blocked(crossing)
     _tell_rest(rest)
-    ctx.exit(exit_code(crossing, tally, ended=ended) or int(ended and rest.delayed > 0))
     ctx.exit(exit_code(crossing, tally, ended=ended) if moving.messages else 0)
 
 

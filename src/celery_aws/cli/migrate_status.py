@@ -154,13 +154,11 @@ class _Sides:
     def _planned(self, seen: Observations) -> Observations:
         names = self._old.queues
         targets = [names.get(count.queue, count.queue) for count in seen.inventory.queues]
-        plan = plan_of(seen.inventory, read_new_side(self._new_app, targets), names=names)
-        # With the rights of who runs this: a migrator has not those of a worker.
-        report = diagnose(self._new_app, role="migrator", queues=targets)
         # Those that are named may not be on the old side.
         side = read_new_side(self._new_app, [*targets, *names.values()])
         plan = plan_of(seen.inventory, side, names=names)
-        report = diagnose(self._new_app, queues=targets)
+        # With the rights of who runs this: a migrator has not those of a worker.
+        report = diagnose(self._new_app, role="migrator", queues=targets)
         errors = (each.id for each in report.findings if each.severity is Severity.ERROR)
         return replace(
             seen, blocks=_names(each.name for each in plan.blocks), problems=_names(errors)

@@ -47,7 +47,7 @@ def _is_identifier(text: object) -> bool:
 
 
 def _is_attribute(value: object) -> bool:
-    if not isinstance(value, Mapping) or not value.get("DataType"):
+    if not isinstance(value, Mapping) or not is_attribute_text(value.get("DataType")):
         return False
     if value.get("BinaryValue"):
         return True

@@ -1,6 +1,6 @@
 """What an app needs on AWS: queues, tables, buckets."""
 
-from celery_aws.deployment.app_deployment import deployment_of, is_ours, result_backend_of
+from celery_aws.deployment.app_deployment import deployment_of, is_ours
 from celery_aws.deployment.app_queues import declare_priorities
 from celery_aws.deployment.resources import Deployment, PlannedBucket, PlannedTable, ResultKeys
 
@@ -12,5 +12,4 @@ __all__ = [
     "declare_priorities",
     "deployment_of",
     "is_ours",
-    "result_backend_of",
 ]

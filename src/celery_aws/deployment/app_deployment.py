@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from celery.backends.rpc import RPCBackend
-from celery.exceptions import ImproperlyConfigured
 from kombu.utils.encoding import bytes_to_str
 
 from celery_aws.aws.access import Access
@@ -25,7 +24,7 @@ from celery_aws.deployment.resources import (
 )
 from celery_aws.errors import ConfigurationError
 from celery_aws.names import BucketName
-from celery_aws.results import our_backend, our_settings
+from celery_aws.results import our_backend, our_settings, result_backend_of
 from celery_aws.results.items import RESULTS_TABLE
 from celery_aws.results.settings import ResultSettings
 from celery_aws.table.coordination import PURPOSE
@@ -66,34 +65,10 @@ def is_ours(connection: Any) -> bool:
     return isinstance(found, type) and issubclass(found, Transport)
 
 
-def result_backend_of(app: Any) -> Any:
-    """Return an app's result backend.
-
-    Raises:
-        ConfigurationError: there is none of that name, or what it needs is not installed.
-    """
-    try:
-        return app.backend
-    except (ImportError, ImproperlyConfigured) as error:
-        # Its URL may have a password in it.
-        scheme, _, _ = str(app.conf.result_backend).partition("://")
-        raise ConfigurationError(
-            f"no such result backend here, or what it needs is not installed: {error}",
-            where=f"result_backend, of {scheme!r}",
-        ) from error
-
-
 @contextmanager
 def _transport(app: Any) -> Iterator[Transport | None]:
     with app.connection_for_write() as connection:
         yield connection.transport if is_ours(connection) else None
-
-
-def _result_settings(app: Any) -> ResultSettings | None:
-    if not isinstance(result_backend_of(app), DynamoDBBackend):
-        return None
-    # By attribute: as a key it would miss CELERY_RESULT_BACKEND and `celery --result-backend`.
-    return result_settings(app.conf.result_backend, app.conf)
 
 
 def _of_broker(app: Any, transport: Transport, others: Iterable[str]) -> Deployment:
@@ -112,7 +87,7 @@ def _of_broker(app: Any, transport: Transport, others: Iterable[str]) -> Deploym
         undefined=tuple(queue.name for queue in named.queues if queue.name not in served),
         transient=named.transient,
         sends_sent_events=bool(app.conf.task_send_sent_event),
-        returns_results_by_message=isinstance(app.backend, RPCBackend),
+        returns_results_by_message=isinstance(result_backend_of(app), RPCBackend),
     )
 
 

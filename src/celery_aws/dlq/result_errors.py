@@ -12,9 +12,8 @@ from celery.backends.base import DisabledBackend
 from celery.states import EXCEPTION_STATES
 from kombu.exceptions import ContentDisallowed, DecodeError
 
-from celery_aws.deployment import result_backend_of
 from celery_aws.errors import ResultUnreadableError
-from celery_aws.results import DynamoDBBackend
+from celery_aws.results import DynamoDBBackend, result_backend_of
 
 
 class ResultErrors:

@@ -201,13 +201,10 @@ class Journal:
     def fates(self, keys: Sequence[str]) -> Mapping[str, Fate]:
         """Return what became of those messages that passages of this name know, by their keys."""
         rows = self._database.execute(
-            "SELECT key, fate FROM message WHERE passage = (SELECT MAX(number) FROM passage) "
-            "AND key IN (SELECT value FROM json_each(?))",
-            (json.dumps([_storable(key) for key in keys]),),
             "SELECT key, fate FROM message WHERE passage IN (SELECT number FROM passage "
             "WHERE name = (SELECT name FROM passage ORDER BY number DESC LIMIT 1)) "
             "AND key IN (SELECT value FROM json_each(?)) ORDER BY passage",
-            (json.dumps(list(keys)),),
+            (json.dumps([_storable(key) for key in keys]),),
         )
         found = {key: Fate(fate) for key, fate in rows}
         return {key: found[_storable(key)] for key in keys if _storable(key) in found}

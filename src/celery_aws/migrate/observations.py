@@ -117,7 +117,6 @@ class Observations:
     def messages(self) -> int:
         """Messages that a run would take now, those among them that an earlier one had claimed."""
         waiting = sum(queue.messages for queue in self.inventory.queues)
-        return waiting + self.inventory.delayed + self.inventory.claimed
         return waiting + self.inventory.claimed + self.inventory.delayed
 
     @property

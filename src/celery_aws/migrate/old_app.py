@@ -23,6 +23,7 @@ from celery_aws.errors import ConfigurationError
 
 #: Schemes of URLs whose user is an access key.
 _OURS = ("aws", "aws+sqs")
+
 _OLD_KEYS = frozenset(name.upper() for name in _OLD_SETTING_KEYS)
 
 
@@ -81,23 +82,11 @@ def old_app(
         app.conf.result_backend = result_backend
     app.backend_cls = app.conf.get("result_backend") or "disabled"
     if app.configured_url("broker_read_url") is None:
-    _ignore_environment(app)
-    if not app.conf.broker_url and not app.conf.broker_read_url:
         raise ConfigurationError(
             "which broker is left? Give --from URL, or --from-config with a broker_url",
             where="--from",
         )
     return app
-
-
-def _ignore_environment(app: Any) -> None:
-    # CELERY_BROKER_URL and CELERY_RESULT_BACKEND are the new app's, and win over any setting.
-    conf = app.conf
-    broker_url = conf.get("broker_url")
-    for name in ("broker_read_url", "broker_write_url"):
-        if not conf.get(name) and broker_url:
-            conf[name] = broker_url
-    app.backend_cls = conf.get("result_backend") or "disabled"
 
 
 def old_connection(app: Any) -> Connection:

@@ -51,7 +51,6 @@ SIDES: Mapping[str, Side] = {
 }
 
 _REDIS, _RABBITMQ, _AWS = "redis", "amqp", "aws"
-_RABBITMQ, _REDIS, _AWS = "amqp", "redis", "aws"
 
 
 def driver_of(app: Any) -> str:
@@ -98,7 +97,6 @@ def source_of(
         run: name of this run and thread, unique.
         take_held: take what its workers have received and not acknowledged, too.
         even_if_alive: on Redis, do so although a worker may be alive.
-        even_if_alive: of Redis also if workers seem to be alive.
         management_url: of RabbitMQ's HTTP API.
 
     Raises:
@@ -110,9 +108,6 @@ def source_of(
         options["management_url"] = management_url
     elif driver == _REDIS:
         options["even_if_alive"] = even_if_alive
-        options = {"management_url": management_url}
-    elif driver == _REDIS:
-        options = {"even_if_alive": even_if_alive}
     make = _named(SIDES[driver].source)
     return cast("Source", make(app, queues=queues, run=run, take_held=take_held, **options))
 

@@ -27,10 +27,9 @@ from celery_aws.core.messages import OutgoingMessage
 from celery_aws.core.migration_marks import mark_migrated, task_key
 from celery_aws.core.outgoing import outgoing_message
 from celery_aws.core.outgoing_entries import may_be_accepted
-from celery_aws.core.refusals import refusal_of
-from celery_aws.core.task_eta import TaskTiming
 from celery_aws.core.queue_names import is_fifo
 from celery_aws.core.refusals import refusal_of
+from celery_aws.core.task_eta import TaskTiming
 from celery_aws.deployment import declare_priorities
 from celery_aws.errors import (
     CeleryAwsError,
@@ -64,10 +63,6 @@ def key_of_mark(key: str, task_id: str | None, *, passage: str) -> str:
         passage: name of the passage in which it was sent.
     """
     return task_key(task_id, source_key=f"{passage} {key}")
-
-
-#: What a message that somebody else made may lead to; the others of its batch have to go.
-_UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +139,6 @@ class SqsTarget:
             departed = made if isinstance(made, Refused) else self._depart(made)
             if isinstance(departed, _Made):
                 ready.setdefault(departed.queue, []).append(departed.numbered(number))
-            try:
-                queue, departed = self._depart(message)
-            except (CeleryAwsError, *_UNFIT) as error:
-                answers[number] = _answer_to(error)
-                continue
-            if departed.message is None:
-                answers[number] = Sent(message_id=departed.copy_id, parked=True)
             else:
                 answers[number] = departed
         for queue, entries in ready.items():
@@ -170,7 +158,7 @@ class SqsTarget:
             queue = priorities.queue_for(message.queue, found.priority)
             copy_id = self._new_id()
             key = key_of_mark(message.key, message.task_id, passage=self._passage)
-            outgoing = self._outgoing(queue, message, found)
+            outgoing = self._outgoing(queue, found, key=key)
             refusal = refusal_of(outgoing)
             outgoing = mark_migrated(outgoing, task_key=key, copy_id=copy_id)
         except _NOT_AS_THEY_SHOULD_BE as error:
@@ -181,19 +169,6 @@ class SqsTarget:
 
     def _depart(self, made: _Made) -> _Made | Answer:
         """Park a message, or return what is to be sent: itself, or what points to it in S3."""
-    def _depart(self, message: Carried) -> tuple[AmqpQueue, _Departed]:
-        """Park a message, or return what is to be sent, and to which queue."""
-        priorities = self._directory.priorities(message.queue)
-        found = prepared(message, highest_number=priorities.highest)
-        queue = priorities.queue_for(message.queue, found.priority)
-        copy_id = self._new_id()
-        key = key_of_mark(message.key, message.task_id, passage=self._passage)
-        outgoing = mark_migrated(
-            self._outgoing(queue, found, key=key), task_key=key, copy_id=copy_id
-        )
-        destination = Destination(
-            queue=queue, name=self._directory.name(queue), address=self._directory.address(queue)
-        )
         collected: list[OutgoingMessage] = []
         try:
             destination = Destination(
@@ -214,19 +189,14 @@ class SqsTarget:
         name = self._directory.name(queue)
         # A FIFO queue would drop another message of the same task for five minutes: one that was
         # moved back and comes again, or that was in two queues.
-        only_its_copies = sha256(key.encode()).hexdigest() if is_fifo(name) else None
+        digest = sha256(key.encode(errors="surrogatepass")).hexdigest()
+        only_its_copies = digest if is_fifo(name) else None
         outgoing = outgoing_message(
             found.envelope,
             queue=name,
             as_base64=self._directory.options.sqs_base64_encoding,
-            new_deduplication_id=lambda: sha256(
-                message.key.encode(errors="surrogatepass")
-            ).hexdigest(),
             new_deduplication_id=lambda: key,
         )
-        refusal = refusal_of(replace(outgoing, message_deduplication_id=only_its_copies))
-        if refusal is not None:
-            raise ValueError(refusal)
         # A delay that it was published with has passed.
         return replace(outgoing, delay_seconds=None, message_deduplication_id=only_its_copies)
 

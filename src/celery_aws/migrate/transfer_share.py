@@ -13,7 +13,7 @@ from celery_aws.core.pace import Pace
 from celery_aws.errors import BrokerLostError, TemporaryError
 from celery_aws.migrate.journal import Journal
 from celery_aws.migrate.quarantine import Quarantine
-from celery_aws.migrate.sides import Claim
+from celery_aws.migrate.sides import Claim, left_behind
 from celery_aws.migrate.tally import Tally
 from celery_aws.migrate.transfer_batch import Batches
 from celery_aws.migrate.transfer_order import Order, Sides
@@ -141,6 +141,9 @@ class Share:
             begun()
             while self._moves(source.claim, batches) or self._waits():
                 after_batch()
+            if self._recovers:
+                # Each thread meets them.
+                self.tally.left += left_behind(source)
 
     def abort(self) -> None:
         """Let all threads of the run end."""

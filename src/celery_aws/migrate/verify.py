@@ -24,7 +24,6 @@ from celery_aws.migrate.results.found import redis_backend
 from celery_aws.migrate.results.redis_results import RedisResults
 from celery_aws.migrate.sent_messages import Whereabouts, whereabouts
 from celery_aws.migrate.verification import Verification
-from celery_aws.names import AmqpQueue
 from celery_aws.results import our_backend
 
 _CLOCK = SystemClock()
@@ -133,10 +132,6 @@ def _compared(
     held = [each.held for each in inventory.queues if each.held is not None]
     messages = replace(
         messages,
-        left={
-            **{each.queue: each.messages for each in inventory.queues},
-            AmqpQueue("(in native delays)"): inventory.delayed,
-        },
         left={each.queue: each.messages for each in inventory.queues},
         delayed=inventory.delayed,
         claimed=inventory.claimed,

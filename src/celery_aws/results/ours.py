@@ -6,13 +6,37 @@ Commands for operators ask here: during a migration the app's backend is one tha
 
 from typing import Any
 
+from celery.exceptions import ImproperlyConfigured
+
+from celery_aws.errors import ConfigurationError
 from celery_aws.results.backend import DynamoDBBackend
 from celery_aws.results.settings import ResultSettings, result_settings
 
 
+def result_backend_of(app: Any) -> Any:
+    """Return an app's result backend.
+
+    Raises:
+        ConfigurationError: there is none of that name, or what it needs is not installed.
+    """
+    try:
+        return app.backend
+    except (ImportError, ImproperlyConfigured) as error:
+        # Its URL may have a password in it.
+        scheme, _, _ = str(app.conf.result_backend).partition("://")
+        raise ConfigurationError(
+            f"no such result backend here, or what it needs is not installed: {error}",
+            where=f"result_backend, of {scheme!r}",
+        ) from error
+
+
 def our_backend(app: Any) -> DynamoDBBackend | None:
-    """Return the backend of this package that an app stores or reads results in, if any."""
-    backend = app.backend
+    """Return the backend of this package that an app stores or reads results in, if any.
+
+    Raises:
+        ConfigurationError: see :func:`result_backend_of`.
+    """
+    backend = result_backend_of(app)
     if isinstance(backend, DynamoDBBackend):
         return backend
     ours: DynamoDBBackend | None = getattr(backend, "ours", None)

@@ -1,6 +1,4 @@
 import sys
-"""The app that is left, made of its configuration."""
-
 from pathlib import Path
 
 import pytest
@@ -59,33 +57,6 @@ def test_a_configuration_may_be_a_module_with_a_prefix(
     assert old_connection(old_app("old_settings:CELERY")).hostname == "django"
     del sys.modules["old_settings"]
 
-@pytest.fixture
-def configuration(tmp_path: Path) -> str:
-    file = tmp_path / "celeryconfig.py"
-    file.write_text(
-        "broker_url = 'redis://old:1/2'\n"
-        "result_backend = 'redis://old:1/3'\n"
-        "broker_transport_options = {'global_keyprefix': 'p'}\n"
-    )
-    return str(file)
-
-
-def test_the_environment_of_the_new_app_is_not_the_old_ones(
-    configuration: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CELERY_BROKER_URL", "aws+sqs://")
-    monkeypatch.setenv("CELERY_RESULT_BACKEND", "aws+dynamodb://@eu-west-1/results")
-    app = old_app(configuration)
-    assert old_connection(app).hostname == "old"
-    assert app.backend.as_uri() == "redis://old:1/3"
-
-
-def test_urls_win_over_the_file(configuration: str) -> None:
-    app = old_app(configuration, broker_url="redis://other:1/2", result_backend="redis://other:1/3")
-    assert old_connection(app).hostname == "other"
-    assert app.backend.as_uri() == "redis://other:1/3"
-    assert app.conf.broker_transport_options == {"global_keyprefix": "p"}
-
 
 @pytest.mark.parametrize(
     ("text", "behind", "why"),
@@ -115,9 +86,6 @@ def test_an_app_without_results_has_none() -> None:
     assert type(app.backend).__name__ == "DisabledBackend"
 
 
-def test_no_broker_is_an_error() -> None:
-    with pytest.raises(ConfigurationError, match="which broker"):
-        old_app()
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

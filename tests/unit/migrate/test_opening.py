@@ -3,8 +3,8 @@
 import pytest
 
 from celery_aws.errors import UnsupportedError
-from celery_aws.migrate.opening import SIDES, driver_of, source_of, target_of
 from celery_aws.migrate.old_app import old_app
+from celery_aws.migrate.opening import SIDES, driver_of, source_of, target_of
 from celery_aws.migrate.sqs_source import SqsSource
 from celery_aws.migrate.sqs_target import SqsTarget
 from celery_aws.names import AmqpQueue
@@ -28,7 +28,7 @@ def test_the_broker_says_which_side_it_is(url: str, driver: str) -> None:
 
 @pytest.mark.parametrize("url", ["memory://", "sqs://KEY:secret@"])
 def test_other_brokers_are_refused_without_their_secrets(url: str) -> None:
-    with pytest.raises(UnsupportedError, match="cannot be|can be moved") as refused:
+    with pytest.raises(UnsupportedError, match="can be moved") as refused:
         driver_of(old_app(broker_url=url))
 
     assert "secret" not in str(refused.value)

@@ -10,7 +10,6 @@ from typing import Any, Final
 from celery.backends.base import Backend, DisabledBackend
 
 from celery_aws.config.broker import options_without_effect
-from celery_aws.deployment import result_backend_of
 from celery_aws.deployment.app_queues import app_queues, beat_options
 from celery_aws.doctor.facts import CeleryFacts, TaskFacts
 from celery_aws.results import our_backend
@@ -46,8 +45,6 @@ def celery_facts(app: Any, queues: Iterable[str] = ()) -> CeleryFacts:
         queues: Celery's names of queues that the configuration does not name.
     """
     found = app_queues(app, others=queues)
-    conf, backend = app.conf, result_backend_of(app)
-    ours = isinstance(backend, DynamoDBBackend)
     conf, ours = app.conf, our_backend(app)
     return CeleryFacts(
         settings={name: conf.get(name) for name in SETTINGS},

@@ -27,7 +27,6 @@ from amqp.exceptions import (
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from celery_aws.errors import BrokerLostError
 from celery_aws.errors import BrokerLostError, CeleryAwsError, ConfigurationError
 from celery_aws.migrate.amqp.frames import frame_handler
 from celery_aws.migrate.old_app import address
@@ -51,8 +50,6 @@ _HEARTBEATS_IN_TIME = 3
 _JOIN_SECONDS = 5.0
 
 
-class BrokerUnavailableError(BrokerLostError):
-    """RabbitMQ does not answer, or does not let us in; nothing was lost.
 class LineLostError(Exception):
     """The channel is no more: what was taken over it is back in its queue.
 

@@ -116,9 +116,8 @@ class _Counting:
             server=self._version(),
             queues=tuple(count.count(queue) for queue, count in sorted(counts.items())),
             others=self._others.found(),
-            claimed=self._claimed(),
-            listeners=listeners(self._app, self._server),
             claimed=claimed,
+            listeners=listeners(self._app, self._server),
             notes=tuple(self._notes(counts)),
         )
 

@@ -81,8 +81,6 @@ def refuse_if_alive(app: Any, server: RedisServer) -> None:
         "give back when they are stopped warm (SIGTERM): stop them first. If these are workers of "
         "another app in the same database, and all of this one's are gone, say so "
         "(--even-if-alive): tasks that are running would run twice",
-        "another app in the same database, and all of this one's are gone, say so by "
-        "--even-if-alive: tasks that are running would run twice",
         names=signs.names,
     )
 
