@@ -56,7 +56,7 @@ def task_key(task_id: str | None, *, source_key: str) -> str:
     Args:
         task_id: of its task, for people; None if it is no task.
         source_key: its key there: for no other message, and the same however often it is claimed.
-            What was moved back and is migrated again needs another, or a claim that is released.
+            What was moved back and is migrated again needs another.
 
     Returns:
         Up to 161 characters of ASCII without a space: a part of the key of an item, too.

@@ -85,17 +85,6 @@ class MigrationClaims:
         found = self.table.get_many(keys) if keys else []
         return {_task_key(item): _claim(item).copy_id for item in found}
 
-    def release(self, mark: MigrationMark) -> None:
-        """Forget a message whose copy was moved back to where it came from, if it has the claim.
-
-        Migrated again it is another copy, which would not run. One DeleteItem.
-        """
-        own = Equals(COPY_ID, text(mark.copy_id))
-        try:
-            self.table.delete(_key(mark.task_key), condition=own)
-        except ConditionFailedError:
-            return  # nobody claimed it, or another copy did
-
 
 def migrated_partition(task_key: str) -> str:
     """Return the partition of the claim to a message."""

@@ -39,19 +39,8 @@ def test_it_tells_what_was_received(claims: MigrationClaims) -> None:
     assert claims.started([]) == {}
 
 
-def test_a_copy_that_was_moved_back_lets_another_run(claims: MigrationClaims) -> None:
-    claims.claim(mark("a"), "m1")
-
-    claims.release(mark("b"))
-    assert claims.claim(mark("b"), "m2").copy_id == "a"
-    for _ in range(2):
-        claims.release(mark("a"))
-    assert claims.claim(mark("b"), "m2").copy_id == "b"
-
-
 def test_the_first_claim_makes_the_table(table: CoordinationTable) -> None:
     claims = MigrationClaims(table=table)
     assert claims.started([mark("a").task_key]) == {}
-    claims.release(mark("a"))
 
     assert claims.claim(mark("a", uuid.uuid4().hex), "m1").copy_id == "a"
