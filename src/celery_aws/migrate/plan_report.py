@@ -9,7 +9,6 @@ from celery_aws.migrate.estimate import BATCH_SECONDS, PARKED_SECONDS, RESULT_SE
 from celery_aws.migrate.inventory import ResultCount
 from celery_aws.migrate.plan import MigrationPlan, QueuePlan
 from celery_aws.migrate.plan_findings import Level, PlanFinding
-from celery_aws.migrate.prices import READ_ON
 
 #: Of what :func:`plan_facts` returns; a key that goes or means something else makes it another one.
 FORMAT: Final = 1
@@ -80,7 +79,11 @@ def plan_facts(plan: MigrationPlan) -> dict[str, Any]:
             "put_object": plan.requests.object_put,
         },
         "dollars": round(plan.dollars, 6),
-        "prices": {"region": plan.prices.region, "read_on": READ_ON, "free_tier": False},
+        "prices": {
+            "region": plan.prices.region,
+            "read_on": plan.prices.read_on.isoformat(),
+            "free_tier": False,
+        },
         "seconds": round(plan.seconds, 1),
         "seconds_assume": {**_ASSUMED, "measured": False},
         "threads": plan.pace.threads,
@@ -156,8 +159,9 @@ def _cost_line(plan: MigrationPlan) -> str:
     if plan.pace.rate is not None:
         pace += f" and {plan.pace.rate:g}/s at most"
     return (
-        f"About {plan.requests.total} requests, ${plan.dollars:.4f} ({whose}, read on {READ_ON}, "
-        f"without free tier), about {duration_text(plan.seconds)} with {pace}."
+        f"About {plan.requests.total} requests, ${plan.dollars:.4f} ({whose}, read on "
+        f"{plan.prices.read_on}, without free tier), about {duration_text(plan.seconds)} with "
+        f"{pace}."
     )
 
 

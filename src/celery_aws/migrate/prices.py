@@ -1,38 +1,48 @@
-"""What AWS asks for a request, on demand and before tax, without any free tier.
+"""What AWS asks for the requests of a migration, on demand and before tax, without any free tier.
 
-Facts: the AWS Price List, as quoted from 2026-09-11 (SQS), 2026-09-23 (Tokyo) and 2026-10-02 to
-2026-10-08 (DynamoDB, S3). They are no limits and change; :data:`READ_ON` is shown with each sum.
+The figures, with source and day, are those of :mod:`celery_aws.prices`.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
-#: When the newest of the prices was read.
-READ_ON: Final = "2026-10-08"
+from celery_aws.core.prices import Confidence, Price, Quantity, Unit
+from celery_aws.prices import packaged_prices
 
-_MILLION: Final = 1_000_000
-_THOUSAND: Final = 1_000
+#: The region whose prices stand in for those that are not known.
+_STAND_IN: Final = "us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """The prices of one region, in dollars.
+    """The prices of one region.
 
     Attributes:
-        region: whose they are.
-        queue_requests: a million requests of a standard queue.
-        fifo_requests: a million requests of a FIFO queue.
-        write_units: a million write units.
-        read_units: a million read units.
-        object_puts: a thousand PutObject.
+        queue_request: of a standard queue.
+        fifo_request: of a FIFO queue.
+        write_unit: of DynamoDB, on demand.
+        read_unit: of DynamoDB, on demand.
+        object_put: a PutObject.
     """
 
-    region: str
-    queue_requests: float
-    fifo_requests: float
-    write_units: float
-    read_units: float
-    object_puts: float
+    queue_request: Price
+    fifo_request: Price
+    write_unit: Price
+    read_unit: Price
+    object_put: Price
+
+    @property
+    def region(self) -> str:
+        """Whose they are."""
+        return self.queue_request.region
+
+    @property
+    def read_on(self) -> date:
+        """Of which day the newest of them is that was read, and not estimated."""
+        prices: list[Price] = [getattr(self, name) for name in _KEYS]
+        known = [each for each in prices if each.confidence is not Confidence.ESTIMATED]
+        return max(each.as_of for each in known or prices)
 
     def dollars(
         self,
@@ -45,38 +55,27 @@ class Prices:
     ) -> float:
         """Return what so many units cost."""
         return (
-            queue_requests * self.queue_requests
-            + fifo_requests * self.fifo_requests
-            + write_units * self.write_units
-            + read_units * self.read_units
-        ) / _MILLION + object_puts * self.object_puts / _THOUSAND
+            self.queue_request.dollars(Quantity(queue_requests, Unit.REQUEST))
+            + self.fifo_request.dollars(Quantity(fifo_requests, Unit.REQUEST))
+            + self.write_unit.dollars(Quantity(write_units, Unit.WRITE_UNIT))
+            + self.read_unit.dollars(Quantity(read_units, Unit.READ_UNIT))
+            + self.object_put.dollars(Quantity(object_puts, Unit.REQUEST))
+        )
 
 
-_US_EAST_1: Final = Prices(
-    region="us-east-1",
-    queue_requests=0.40,
-    fifo_requests=0.50,
-    write_units=0.625,
-    read_units=0.125,
-    object_puts=0.005,
-)
-
-_KNOWN: Final = {
-    each.region: each
-    for each in (
-        _US_EAST_1,
-        Prices(
-            region="ap-northeast-1",
-            queue_requests=0.40,
-            fifo_requests=0.50,
-            write_units=0.715,
-            read_units=0.1425,
-            object_puts=0.0047,
-        ),
-    )
+_KEYS: Final = {
+    "queue_request": "sqs.standard",
+    "fifo_request": "sqs.fifo",
+    "write_unit": "dynamodb.write",
+    "read_unit": "dynamodb.read",
+    "object_put": "s3.put",
 }
 
 
 def prices_of(region: str | None) -> Prices:
     """Return the prices of a region, or those of us-east-1: their own ``region`` tells which."""
-    return _KNOWN.get(region or "", _US_EAST_1)
+    book = packaged_prices()
+    wanted = region or _STAND_IN
+    if any(book.find(key, wanted) is None for key in _KEYS.values()):
+        wanted = _STAND_IN
+    return Prices(**{name: book.price(key, wanted) for name, key in _KEYS.items()})
